@@ -70,12 +70,7 @@ class Checkout:
 
     def processes(self) -> list[psutil.Process]:
         """Every process of the stack."""
-        found = []
-        for process in psutil.process_iter():
-            with suppress(psutil.Error):
-                if any(str(self.folder) in part for part in process.cmdline()):
-                    found.append(process)
-        return found
+        return processes_of(self.folder)
 
     def json(self, *arguments: str) -> Any:
         """What `personalize ... --json` prints."""
@@ -90,6 +85,16 @@ class Checkout:
     def state(self) -> Path:
         """The stack's folder."""
         return self.folder / ".personalize" / "local"
+
+
+def processes_of(folder: Path) -> list[psutil.Process]:
+    """Every process with this folder in its command line."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if any(str(folder) in part for part in process.cmdline()):
+                found.append(process)
+    return found
 
 
 def copy_working_tree(folder: Path) -> None:

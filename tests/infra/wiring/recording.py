@@ -55,7 +55,6 @@ class Monitor(MockMonitor):
     """The mocks' monitor, which also keeps each request: mocks see neither dependencies nor options."""
 
     def __init__(self, mocks: Mocks) -> None:
-        """Begin with no requests."""
         super().__init__(mocks)
         self.requests: list[tuple[Any, str]] = []
 

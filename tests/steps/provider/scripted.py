@@ -27,8 +27,6 @@ class Inputs(StepInputs):
 
 
 class Outputs(StepOutputs):
-    """A step's outputs."""
-
     current: Secret[str]
     previous: str
 

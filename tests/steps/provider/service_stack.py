@@ -90,12 +90,10 @@ class ServiceStack:
         return httpx.post(address, json=RECORD, headers={"Authorization": f"Bearer {key}"}, timeout=30)
 
     def metrics(self) -> str:
-        """The service's metrics."""
         headers = {"Authorization": f"Bearer {KEYS[0]}"}
         return httpx.get(f"http://127.0.0.1:{self.port}/metrics", headers=headers, timeout=30).text
 
     def supervisor(self) -> psutil.Process:
-        """The supervisor's process."""
         numbers = self.numbers()
         (found,) = [process for process in self.processes.all() if process.ppid() not in numbers]
         return found

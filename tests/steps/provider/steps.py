@@ -25,7 +25,6 @@ class Recorder:
 
     @property
     def context(self) -> Context:
-        """The context that a step gets."""
         return Context(self.lines.append, self.cancelled, self.timeout)
 
 
@@ -50,12 +49,10 @@ class Taken:
 
     @property
     def id(self) -> str:
-        """Its ID."""
         return self.created.id
 
     @property
     def outputs(self) -> Any:
-        """What the step computed."""
         return self.created.outputs
 
     def read(self) -> Any:
@@ -63,7 +60,6 @@ class Taken:
         return self.step.read(self.id, state(self.inputs, self.created), self.recorder.context)
 
     def delete(self) -> None:
-        """Delete it."""
         self.step.delete(self.id, state(self.inputs, self.created), self.recorder.context)
 
 

@@ -93,20 +93,14 @@ def test_an_interruption_ends_the_child_and_everything_that_it_started(tmp_path:
     assert not (tmp_path / PROCESS).exists()
 
 
-def test_what_a_killed_run_left_behind_is_ended(tmp_path: Path) -> None:
-    orphan = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
-    started = psutil.Process(orphan.pid).create_time()
-    (tmp_path / PROCESS).write_text(json.dumps({"pid": orphan.pid, "started": started}))
-    end_orphan(tmp_path)
-    assert orphan.wait(timeout=10) == -15
-
-
-def test_a_process_that_only_has_the_same_number_is_left_alone(tmp_path: Path) -> None:
-    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+def test_what_a_killed_run_left_behind_is_ended_and_what_only_has_its_number_is_not(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
     try:
-        (tmp_path / PROCESS).write_text(json.dumps({"pid": stranger.pid, "started": 1.0}))
-        end_orphan(tmp_path)
-        assert stranger.poll() is None
+        for started in (1.0, psutil.Process(process.pid).create_time()):
+            assert process.poll() is None
+            (tmp_path / PROCESS).write_text(json.dumps({"pid": process.pid, "started": started}))
+            end_orphan(tmp_path)
+        assert process.wait(timeout=10) == -15
     finally:
-        stranger.kill()
-        stranger.wait()
+        process.kill()
+        process.wait()

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ from training.datasets import describe
 from training.errors import DatasetError
 from training.parameters import GateParameters, TablesDataset, TrainingParameters
 
-FolderOf = Callable[[str], Path]
 NOTHING = Earlier(champion=None, best=None)
 
 
@@ -133,14 +131,6 @@ def test_an_old_resource_does_not_delete_data_that_a_new_one_has_adopted(folder:
     take(DataUploadHere, upload_inputs())
     old.delete()
     assert (folder.lake / "raw" / HASH).is_dir()
-
-
-def test_a_finished_run_is_found_again(folder: StackFolder, take: Take, bundle_of: MakeBundle) -> None:
-    run = finished_run(folder, bundle_of(1), training_inputs())
-    created = take(TrainingRunHere, training_inputs())
-    assert created.id == run.name
-    assert created.outputs.bundle == f"runs/{run.name}/output/bundle"
-    assert created.outputs.bundle_hash == checked_hash(bundle_of(1))
 
 
 def test_a_run_is_found_again_after_its_folder_was_moved(

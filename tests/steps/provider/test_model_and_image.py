@@ -27,30 +27,12 @@ from tests.support.recommenders import (
 )
 from tools.paths import ROOT
 
-FolderOf = Callable[[str], Path]
-
 
 def candidate(folder: StackFolder, bundle: Path, *, requested: str = "latest") -> dict[str, Any]:
     """Inputs of a model version whose bundle is where training leaves it."""
     path = folder.runs / "run" / bundle.name
     shutil.copytree(bundle, path, dirs_exist_ok=True)
     return {**BASE, "bundle": folder.relative(path), "bundle_hash": checked_hash(path), "requested": requested}
-
-
-def code_in(folder: Path) -> Path:
-    """A copy of the serving code that a test may edit."""
-    for package in SERVING_PACKAGES:
-        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copyfile(ROOT / "uv.lock", folder / "uv.lock")
-    return folder
-
-
-def test_the_candidate_gets_the_next_version(
-    registry: LocalRegistry, folder: StackFolder, take: Take, bundle_of: MakeBundle
-) -> None:
-    created = [take(ModelVersionHere, candidate(folder, bundle_of(seed))) for seed in (1, 2)]
-    assert [made.outputs.version for made in created] == [1, 2]
-    assert [version.number for version in registry.list()] == [1, 2]
 
 
 @pytest.mark.usefixtures("registry")
@@ -120,7 +102,10 @@ def test_the_same_code_and_model_give_the_same_digest(
 def test_code_and_model_each_change_the_digest(
     registry: LocalRegistry, take: Take, bundle_of: MakeBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code = code_in(tmp_path / "code")
+    code = tmp_path / "code"
+    for package in SERVING_PACKAGES:
+        shutil.copytree(ROOT / package, code / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(ROOT / "uv.lock", code / "uv.lock")
     monkeypatch.setattr(ServingImageHere, "code", code)
     digests = {take(ServingImageHere, image_inputs(registry, bundle_of(seed), code)).id for seed in (1, 2)}
     (code / "scoring" / "__init__.py").write_text('"""Edited."""\n')

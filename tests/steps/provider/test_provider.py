@@ -27,13 +27,11 @@ SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the key by whic
 
 
 def created(does: str, *, preview: bool = False) -> Any:
-    """The answer to a create request."""
     request = provider_pb2.CreateRequest(urn=URN, properties=properties(does=does), preview=preview)
     return call(lambda client: client.Create(request))
 
 
 def failure(does: str) -> grpc.aio.AioRpcError:
-    """The error of a failed create request."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         created(does)
     return caught.value

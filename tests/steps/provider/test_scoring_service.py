@@ -9,12 +9,10 @@ import shutil
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from azure_clients.retries import Context, StepCancelledError
@@ -23,19 +21,10 @@ from steps import scoring_service
 from steps.service_processes import PortInUseError, ServiceStartError
 from tests.steps.provider.service_stack import KEYS, RECORD, ServiceStack
 from tests.steps.provider.steps import Recorder
-from tests.support.bundles import MakeBundle
 from tests.support.certificates import make_certificate
+from tests.support.checkout import processes_of
 from tests.support.ports import free_port
 from tests.support.services import wait_until
-
-
-@pytest.fixture(scope="module")
-def stack(
-    tmp_path_factory: pytest.TempPathFactory, empty_registry: Path, bundle_of: MakeBundle
-) -> Iterator[ServiceStack]:
-    made = ServiceStack(tmp_path_factory.mktemp("service"), empty_registry, bundle_of)
-    yield made
-    made.processes.end(made.processes.all())
 
 
 class TestLifeOfTheService:
@@ -161,7 +150,7 @@ class TestLifeOfTheService:
     def test_the_end_leaves_no_process_no_port_and_no_file(self, stack: ServiceStack) -> None:
         known = stack.serve(2)
         stack.step.delete("ctr", known, Recorder().context)
-        assert not _processes(stack)
+        assert processes_of(stack.folder.path) == []
         assert not stack.folder.service.exists()
         with socket.create_server(("127.0.0.1", stack.port)):
             assert stack.read(known) is None
@@ -176,15 +165,3 @@ def image_that(stack: ServiceStack, does: str) -> str:
     entrypoint.write_text(f'#!/bin/sh\ncase "$*" in *--check*) exit 0;; esac\n{does}\n')
     entrypoint.chmod(0o755)
     return digest
-
-
-def _processes(stack: ServiceStack) -> list[psutil.Process]:
-    """All processes that run from the service's folder or from one of the images."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if any(str(stack.folder.path) in part for part in process.cmdline()):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found

@@ -6,7 +6,6 @@ import pty
 import shutil
 import socket
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from time import sleep
@@ -26,15 +25,6 @@ from steps.scoring_service import ScoringService
 from tests.steps.provider.steps import Recorder, create
 create(ScoringService(lambda stack: Path(sys.argv[1]) / stack), json.loads(sys.argv[2]), Recorder())
 """
-
-
-@pytest.fixture(scope="module")
-def stack(
-    tmp_path_factory: pytest.TempPathFactory, empty_registry: Path, bundle_of: MakeBundle
-) -> Iterator[ServiceStack]:
-    made = ServiceStack(tmp_path_factory.mktemp("service"), empty_registry, bundle_of)
-    yield made
-    made.processes.end(made.processes.all())
 
 
 @pytest.mark.full

@@ -63,7 +63,6 @@ def upload(folder: Path, name: str, path: str) -> None:
 
 
 def _empty(container: Any) -> None:
-    """Delete what a container holds."""
     for blob in list(container.list_blobs()):
         container.delete_blob(blob.name)
 
@@ -75,7 +74,6 @@ class Task:
     work: Any = None
 
     def __call__(self, run: Run) -> str:
-        """Return the task's output."""
         return str(self.work(run)) if self.work else "done"
 
 
@@ -90,18 +88,15 @@ class Cloud:
 
     @property
     def world(self) -> World:
-        """Its state."""
         return self.arm.world
 
     def sign_in(self, who: str) -> None:
-        """Change the signed-in identity."""
         from azure_clients import credentials  # noqa: PLC0415 - needs Azure's SDKs
 
         self.world.set("caller", who)
         credentials.forget_tokens()
 
     def calls(self) -> int:
-        """How many calls it has got."""
         return self.arm.faults.calls()[-1].number
 
     def asked(self, method: str, since: int = 0) -> list[str]:

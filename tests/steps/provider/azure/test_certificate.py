@@ -20,7 +20,6 @@ CONTEXT = Context(report=lambda _: None)
 
 @pytest.fixture(scope="module")
 def made() -> State:
-    """A new certificate for HOST."""
     return Certificate().create(Inputs(stack="dev", host=HOST), CONTEXT).outputs.model_dump()
 
 

@@ -38,7 +38,6 @@ SHOP = Address("shoplake", "events", "shop")
 
 
 def sent(digit: str, **dataset: Any) -> dict[str, Any]:
-    """Inputs of an upload."""
     described = dataset or {"kind": "films", "users": 100, "films": 50, "seed": 1}
     data = {"dataset": described, "manifest_hash": digit * 64}
     return {**AZURE, "registry": "ctr", "blob_endpoint": BLOB, "volumes": VOLUMES, **data}

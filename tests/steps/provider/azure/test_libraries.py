@@ -48,18 +48,13 @@ def inputs(wanted: JobLibraries) -> dict[str, Any]:
     }
 
 
-def in_lake() -> dict[str, bytes]:
-    """The files of the volume by path."""
-    lake = container("work")
-    names = [blob.name for blob in lake.list_blobs(name_starts_with="libraries/")]
-    return {name.removeprefix("libraries/"): lake.download_blob(name).readall() for name in names}
-
-
 def test_they_are_uploaded_once_and_stay_for_an_up_that_goes_back_to_former_code(
     cloud: Cloud, take: Take, wanted: JobLibraries
 ) -> None:
     created = take(Libraries, inputs(wanted))
-    there = in_lake()
+    lake = container("work")
+    names = [blob.name for blob in lake.list_blobs(name_starts_with="libraries/")]
+    there = {name.removeprefix("libraries/"): lake.download_blob(name).readall() for name in names}
     assert there[f"{wanted.packages}/one-1-py3-none-any.whl"] == b"a wheel"
     assert there[f"{wanted.packages}/two-2.jar"] == b"a jar"
     with zipfile.ZipFile(BytesIO(there[f"{wanted.own}/{wanted.wheel.name}"])) as wheel:

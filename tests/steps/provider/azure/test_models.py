@@ -91,7 +91,6 @@ def candidate(tmp_path: Path, bundle: Path, requested: str = "latest") -> dict[s
 
 
 def served(number: int, refusal: str = "") -> dict[str, Any]:
-    """Inputs of a champion."""
     return {**MACHINE_LEARNING, "blob_endpoint": BLOB, "version": number, "refusal": refusal}
 
 

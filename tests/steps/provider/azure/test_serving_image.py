@@ -57,14 +57,18 @@ def inputs(tmp_path: Path, bundle: Path, code: Path) -> dict[str, Any]:
     }
 
 
+@pytest.fixture
+def wanted(tmp_path: Path, bundle_of: MakeBundle, code: Path) -> dict[str, Any]:
+    return inputs(tmp_path, bundle_of(1), code)
+
+
 def test_the_image_holds_code_and_model_and_nothing_else(
-    cloud: Cloud, tmp_path: Path, take: Take, bundle_of: MakeBundle, code: Path
+    cloud: Cloud, take: Take, bundle_of: MakeBundle, code: Path, wanted: dict[str, Any]
 ) -> None:
     cloud.arm.faults.order("^http management POST .*/scheduleRun", kind=FaultKind.UNAVAILABLE)
     cloud.arm.faults.order("^http management GET .*/runs/", kind=FaultKind.THROTTLED)
     cloud.arm.faults.order("^http management POST .*/listBuildSource", kind=FaultKind.EXPIRED)
     (code / "secret.txt").write_text("not for the image")
-    wanted = inputs(tmp_path, bundle_of(1), code)
     created = take(ServingImageOnAzure, wanted)
     assert created.outputs.image == f"{HOST}/scoring@{created.outputs.digest}"
     image = cloud.world.folder / "images" / created.outputs.digest.removeprefix("sha256:")
@@ -91,9 +95,8 @@ def test_an_image_that_the_registry_has_is_not_built_again(
 
 
 def test_an_image_with_old_fixes_is_built_again_and_used_where_that_fails(
-    cloud: Cloud, tmp_path: Path, take: Take, bundle_of: MakeBundle, code: Path
+    cloud: Cloud, take: Take, wanted: dict[str, Any]
 ) -> None:
-    wanted = inputs(tmp_path, bundle_of(1), code)
     first = take(ServingImageOnAzure, wanted).created
     before = builds(cloud)
     grow_older(cloud, days=6)
@@ -141,13 +144,11 @@ def test_equal_content_gives_equal_bytes_and_code_and_model_each_change_the_tag(
         assert {entry.mtime for entry in tar.getmembers()} == {0}
 
 
-def test_a_build_that_fails_shows_the_end_of_its_log(
-    cloud: Cloud, tmp_path: Path, take: Take, bundle_of: MakeBundle, code: Path
-) -> None:
+def test_a_build_that_fails_shows_the_end_of_its_log(cloud: Cloud, take: Take, wanted: dict[str, Any]) -> None:
     cloud.world.set("build_outcomes", ["fail"])
     sentences = r"ended as Failed[\s\S]*the test ordered it[\s\S]*or changed: fix the cause, then run `up` again\.$"
     with pytest.raises(BuildFailedError, match=sentences):
-        take(ServingImageOnAzure, inputs(tmp_path, bundle_of(1), code))
+        take(ServingImageOnAzure, wanted)
 
 
 def test_a_base_that_is_gone_is_named(tmp_path: Path, take: Take, bundle_of: MakeBundle, code: Path) -> None:
@@ -186,12 +187,10 @@ esac
 """
 
 
-def test_docker_builds_where_the_registry_may_not(
-    docker: Path, tmp_path: Path, take: Take, bundle_of: MakeBundle, code: Path
-) -> None:
+def test_docker_builds_where_the_registry_may_not(docker: Path, take: Take, wanted: dict[str, Any]) -> None:
     docker.write_text(DOCKER % ("d" * 64, 0))
     docker.chmod(0o755)
-    created = take(ServingImageOnAzure, inputs(tmp_path, bundle_of(1), code))
+    created = take(ServingImageOnAzure, wanted)
     assert created.outputs.digest == "sha256:" + "d" * 64
     assert f"--target lightgbm --tag {HOST}/scoring:lightgbm-" in docker.with_name("docker.arguments").read_text()
     assert docker.with_name("docker.token").read_text().count(".") == 2
@@ -200,18 +199,17 @@ def test_docker_builds_where_the_registry_may_not(
 
 
 @pytest.mark.usefixtures("docker")
-def test_without_docker_too_it_says_what_to_do(tmp_path: Path, take: Take, bundle_of: MakeBundle, code: Path) -> None:
+def test_without_docker_too_it_says_what_to_do(take: Take, wanted: dict[str, Any]) -> None:
     refused = r"ACR Tasks refuses this subscription \(ACR Tasks requests for .*install Docker with .*, or ask Azure's"
     for private, sentence in (False, refused), (True, r"a private registry, and there is no `docker` on PATH: install"):
         with pytest.raises(BuildFailedError, match=sentence):
-            take(ServingImageOnAzure, inputs(tmp_path, bundle_of(1), code) | {"private": private})
+            take(ServingImageOnAzure, wanted | {"private": private})
 
 
 @pytest.mark.usefixtures("cloud")
 def test_a_bundle_that_is_not_on_this_machine_is_brought(
-    tmp_path: Path, take: Take, bundle_of: MakeBundle, code: Path
+    tmp_path: Path, take: Take, bundle_of: MakeBundle, wanted: dict[str, Any]
 ) -> None:
-    wanted = inputs(tmp_path, bundle_of(1), code)
     upload(bundle_of(1), "models", "files/image/bundle")
     shutil.rmtree(tmp_path / STACK / "registry")
     assert take(ServingImageOnAzure, wanted).outputs.digest.startswith("sha256:")

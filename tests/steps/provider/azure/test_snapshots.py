@@ -65,7 +65,6 @@ def allowed(cloud: Cloud) -> Iterator[None]:
 
 
 def identity(cloud: Cloud) -> dict[str, Any]:
-    """The pods' identity."""
     (found,) = cloud.world.all(IDENTITY)
     return dict(found.outputs)
 
