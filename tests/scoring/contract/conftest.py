@@ -68,6 +68,13 @@ def service(
 
 
 @pytest.fixture
+def own_service(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
+    """A service for one test, which may damage it, and whose log has no other test's requests."""
+    with running_service(bundle.path, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
 def two_workers(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
     """A service for one test, with two workers that are ready."""
     with running_service(bundle.path, tmp_path, arguments=["--workers", "2"]) as running:
@@ -77,7 +84,6 @@ def two_workers(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
 
 @pytest.fixture
 def client(service: RunningService) -> httpx.Client:
-    """A client with a valid key."""
     return service.client
 
 
@@ -116,7 +122,6 @@ def film_service(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def as_json(value: object) -> bytes:
-    """`value` as JSON."""
     return msgspec.json.encode(value)
 
 

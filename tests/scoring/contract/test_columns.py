@@ -40,12 +40,6 @@ def service(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield running
 
 
-@pytest.fixture
-def client(service: RunningService) -> httpx.Client:
-    """A client with a valid key."""
-    return service.client
-
-
 def scored(client: httpx.Client, **record: Any) -> float:
     answer = client.post("/score", json={"age": 3, "city": "x"} | record)
     assert answer.status_code == 200, answer.text

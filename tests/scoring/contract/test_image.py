@@ -39,7 +39,6 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @pytest.fixture(scope="module")
 def image(images: ImageBuilder, bundle: Bundle, engine: EngineName) -> Image:
-    """The image of one target."""
     if engine is EngineName.SPARK_SERVING and not PULLED:
         pytest.skip("No image can be built here: this one's base with Java must be pulled")
     return images.build(bundle.path, engine)

@@ -39,13 +39,6 @@ from tests.support.services import (
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def own_service(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
-    """A service that a test may damage."""
-    with running_service(bundle.path, tmp_path) as running:
-        yield running
-
-
 def test_two_keys_are_valid_at_a_time_and_follow_the_file(own_service: RunningService) -> None:
     assert status_with(OTHER_KEY, own_service.url) == 401
     own_service.keys_file.write_text(f"{KEY}\n\n{OTHER_KEY}\n")

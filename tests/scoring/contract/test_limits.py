@@ -12,7 +12,7 @@ import pytest
 from features.bundle import Bundle
 from scoring.http.clients import KEEP_ALIVE_SECONDS
 from scoring.http.reader import MAX_PIPELINED
-from tests.support.raw_http import HEAD, HEALTH, answer, connected, only_answer, score
+from tests.support.raw_http import HEAD, HEALTH, answer, connected, everything, only_answer, score
 from tests.support.services import (
     KEY,
     LONG_TIMEOUTS,
@@ -147,9 +147,7 @@ def test_a_request_behind_another_kind_is_answered_in_its_turn(service: RunningS
 def test_a_refused_client_that_never_sends_its_body_gets_one_answer(tight: RunningService) -> None:
     with connected(tight) as connection:
         connection.sendall(SCORE[:-2].replace(KEY.encode(), b"wrong") + b"{")
-        received = b""
-        while part := connection.recv(65536):
-            received += part
+        received = everything(connection)
     assert received.startswith(b"HTTP/1.1 401 ")
     assert received.count(b"HTTP/1.1 ") == 1
 

@@ -29,7 +29,6 @@ LOOKS = ("/healthz", "/readyz", "/metrics", "/openapi.json")
 
 @pytest.fixture(scope="session")
 def description(service: RunningService) -> dict[str, Any]:
-    """The service's OpenAPI document."""
     answer = service.client.get("/openapi.json")
     assert answer.status_code == 200
     document: dict[str, Any] = answer.json()

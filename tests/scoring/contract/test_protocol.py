@@ -110,10 +110,6 @@ def _chunked(body: bytes, size: int) -> bytes:
     return b"".join(b"%x;name=value\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\nx-last: 1\r\n\r\n"
 
 
-def _plain(record: dict[str, Any]) -> bytes:
-    return score(record)
-
-
 def _in_chunks(record: dict[str, Any]) -> bytes:
     return HEAD + CHUNKED + b"\r\n" + _chunked(json.dumps(record).encode(), 1)
 
@@ -139,7 +135,7 @@ def _asks_for_http2_in_chunks(record: dict[str, Any]) -> bytes:
     return _in_chunks(record).replace(CHUNKED, CHUNKED + b"connection: upgrade\r\nupgrade: h2c\r\n")
 
 
-UNUSUAL = [_plain, _in_chunks, _absolute, _behind_empty_lines, _foreign_bytes, _asks_for_http2]
+UNUSUAL = [score, _in_chunks, _absolute, _behind_empty_lines, _foreign_bytes, _asks_for_http2]
 
 
 @pytest.mark.parametrize("pieces", [True, False], ids=["in pieces", "at once"])

@@ -13,6 +13,7 @@ from tests.support.services import KEY, RunningService, running_service, wait_un
 
 pytestmark = pytest.mark.slow
 
+PASSWORD = {"authorization": f"Basic {base64.b64encode(f'anybody:{KEY}'.encode()).decode()}"}
 WRONG = {"authorization": "Bearer not-the-key-of-this-service"}
 NOT_PUBLIC = ("/", "/metrics", "/openapi.json", "/docs", "/nothing")
 
@@ -42,8 +43,7 @@ def test_nothing_else_is(two_doors: RunningService, path: str) -> None:
 @pytest.mark.parametrize("path", ["/", "/metrics", "/openapi.json"])
 def test_a_browser_may_give_the_key_as_a_password(two_doors: RunningService, path: str) -> None:
     assert httpx.get(two_doors.url + path).headers["www-authenticate"].startswith("Basic ")
-    sent = base64.b64encode(f"anybody:{KEY}".encode()).decode()
-    assert httpx.get(two_doors.url + path, headers={"authorization": f"Basic {sent}"}).status_code == 200
+    assert httpx.get(two_doors.url + path, headers=PASSWORD).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,7 @@ def test_a_browser_may_give_the_key_as_a_password(two_doors: RunningService, pat
 def test_a_password_scores_for_the_services_own_page_alone(
     two_doors: RunningService, site: str | None, status: int
 ) -> None:
-    sent = base64.b64encode(f"anybody:{KEY}".encode()).decode()
-    headers = {"authorization": f"Basic {sent}"} | ({} if site is None else {"sec-fetch-site": site})
+    headers = PASSWORD | ({} if site is None else {"sec-fetch-site": site})
     answer = httpx.post(f"{two_doors.url}/score", headers=headers, json={})
     assert answer.status_code == status
     assert answer.headers.get("www-authenticate") == (None if status == 200 else "Bearer")
@@ -61,8 +60,7 @@ def test_a_password_scores_for_the_services_own_page_alone(
 
 def test_each_request_of_a_connection_is_judged_by_what_it_sends(two_doors: RunningService) -> None:
     """A page of somebody else could make the browser send the password over the connection of the service's own."""
-    password = {"authorization": f"Basic {base64.b64encode(f'anybody:{KEY}'.encode()).decode()}"}
-    sent = [({}, 200), (WRONG, 401), ({}, 200), (password | {"sec-fetch-site": "same-origin"}, 200), (password, 401)]
+    sent = [({}, 200), (WRONG, 401), ({}, 200), (PASSWORD | {"sec-fetch-site": "same-origin"}, 200), (PASSWORD, 401)]
     for headers, status in sent:
         assert two_doors.client.post("/score", headers=headers, json={}).status_code == status
 

@@ -1,9 +1,7 @@
 """Answers to valid requests, and explanations compared with LightGBM's Python package."""
 
 import math
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,7 +11,7 @@ import pytest
 
 from features.bundle import MODEL, Bundle
 from tests.support.bundles import to_rows
-from tests.support.services import KEY, RunningService, running_service, wait_until
+from tests.support.services import KEY, RunningService, wait_until
 
 NAME = {"name": "clicks", "version": "7"}
 
@@ -125,28 +123,20 @@ def test_readiness_says_whether_a_key_is_valid_and_checks_count_as_nobodys_reque
     assert [line for line in after.splitlines() if line.startswith("scoring_requests_total")] == counted
 
 
-@pytest.fixture
-def fresh_service(bundle: Bundle, tmp_path: Path) -> Iterator[RunningService]:
-    """A service whose log contains only this test's requests."""
-    with running_service(bundle.path, tmp_path) as running:
-        yield running
-
-
 @pytest.mark.slow
-def test_the_log_has_the_request_and_none_of_its_values(fresh_service: RunningService) -> None:
-    service = fresh_service
+def test_the_log_has_the_request_and_none_of_its_values(own_service: RunningService) -> None:
     body = {"cat00": "a-secret-value", "int00": 987654321}
     wrong = {"cat00": "a-secret-value", "cat01": 12345678.5}
-    service.client.post("/score", json=body, headers={"x-request-id": "logged-one"})
-    service.client.post("/score", json=wrong, headers={"x-request-id": "logged-two"})
+    own_service.client.post("/score", json=body, headers={"x-request-id": "logged-one"})
+    own_service.client.post("/score", json=wrong, headers={"x-request-id": "logged-two"})
 
     def lines() -> dict[str, Any]:
-        return {line["request_id"]: line for line in service.log() if "request_id" in line}
+        return {line["request_id"]: line for line in own_service.log() if "request_id" in line}
 
     wait_until(lambda: "logged-two" in lines())
     one, two = lines()["logged-one"], lines()["logged-two"]
     assert (one["operation"], one["status"], two["status"]) == ("score", 200, 400)
-    text = service.log_file.read_text()
+    text = own_service.log_file.read_text()
     assert not any(value in text for value in ("a-secret-value", "987654321", "12345678", KEY))
 
 

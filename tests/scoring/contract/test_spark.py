@@ -96,25 +96,14 @@ def test_spark_answers_more_than_its_memory_would_hold(spark_service: RunningSer
 
 @pytest.mark.full
 @pytest.mark.spark
-def test_a_spark_that_is_killed_is_replaced_and_meanwhile_not_ready(spark_service: RunningService) -> None:
-    _java(spark_service).kill()
-    wait_until(lambda: not is_ready(spark_service), seconds=20)
-    refused = spark_service.client.post("/score", json={})
-    assert refused.status_code == 503
-    assert refused.headers["retry-after"] == "1"
-    wait_until(lambda: is_ready(spark_service), seconds=START_SECONDS)
-    assert spark_service.client.post("/score", json={}).status_code == 200
-
-
-@pytest.mark.full
-@pytest.mark.spark
-def test_a_spark_that_is_killed_under_load_leaves_no_client_without_an_answer(
+def test_a_spark_that_is_killed_under_load_is_replaced_not_ready_meanwhile_and_leaves_nobody_without_an_answer(
     spark_service: RunningService, bundle: Bundle
 ) -> None:
     with sending(spark_service, 8) as statuses:
         wait_until(lambda: len(statuses) > 100)
         _java(spark_service).kill()
         wait_until(lambda: 503 in statuses)
+        wait_until(lambda: not is_ready(spark_service), seconds=20)
     assert set(statuses) == {200, 503}
     wait_until(lambda: is_ready(spark_service), seconds=START_SECONDS)
     for golden in bundle.click_model.golden[:10]:

@@ -1,6 +1,7 @@
 """Users and items by id: stored histories and columns, the catalogue, who was forgotten, and changes of all of them
 while the service runs."""
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,12 @@ from tests.support.recommenders import (
     write_snapshots,
 )
 from tests.support.services import FOLLOWS_SOON, RunningService, changed_service, running_service, wait_until
+
+
+def following(bundle: Path, folder: Path, snapshots: Path) -> AbstractContextManager[RunningService]:
+    """A service with one worker, which soon sees what changes in its snapshots."""
+    arguments = ["--snapshots", str(snapshots), "--workers", "1"]
+    return running_service(bundle, folder, arguments=arguments, python=FOLLOWS_SOON)
 
 
 def because(recommended: Any) -> list[str]:
@@ -106,10 +113,6 @@ def test_titles_are_shown_unless_the_request_names_other_columns(film_service: R
     assert "it has title, genre" in answer.json()["error"]["message"]
 
 
-def test_items_outside_of_the_catalogue_are_not_recommended(film_service: RunningService) -> None:
-    assert sorted(items(asked(film_service, history=[], top=1000))) == ["a", "b", "c", "d"]
-
-
 def test_the_user_is_not_in_the_log(film_service: RunningService) -> None:
     asked(film_service, user="u1")
     assert "u1" not in film_service.log_file.read_text().replace(str(film_service.log_file), "")
@@ -117,9 +120,7 @@ def test_the_user_is_not_in_the_log(film_service: RunningService) -> None:
 
 def test_snapshots_are_followed_and_survive_whatever_happens_to_their_files(films: Path, tmp_path: Path) -> None:
     snapshots = tmp_path / "snapshots"
-    with running_service(
-        films, tmp_path, arguments=["--snapshots", str(snapshots), "--workers", "1"], python=FOLLOWS_SOON
-    ) as service:
+    with following(films, tmp_path, snapshots) as service:
         answer = asked(service, user="u1", top=1)
         assert (answer["fallback"], answer["catalogue"]) == (["no_histories", "popular"], None)
         write_snapshots(snapshots)
@@ -440,9 +441,7 @@ def problems(service: RunningService, event: str = "snapshot not opened") -> lis
 
 def test_a_user_is_unknown_once_forgotten_and_known_once_that_is_undone(films: Path, tmp_path: Path) -> None:
     snapshots = write_snapshots(tmp_path / "snapshots" / "version")
-    with running_service(
-        films, tmp_path, arguments=["--snapshots", str(snapshots), "--workers", "1"], python=FOLLOWS_SOON
-    ) as service:
+    with following(films, tmp_path, snapshots) as service:
         assert answered(service, "u1") == []
         forget(snapshots.parent / FILE, "u1")
         answered_within_a_minute(service, "u1", UNKNOWN)
@@ -460,8 +459,7 @@ def test_no_click_probability_is_by_the_key_or_the_columns_of_one_who_was_forgot
     bundle = make_recommending_bundle(tmp_path / "bundle", recommender(), schema=schema)
     snapshots = write_snapshots(tmp_path / "snapshots" / "version")
     histories.write(snapshots / histories.FILE, ["b"], [UserRow(key, b"", {"age": "30"})], "user_id")
-    arguments = ["--snapshots", str(snapshots), "--workers", "1"]
-    with running_service(bundle, tmp_path, arguments=arguments, python=FOLLOWS_SOON) as service:
+    with following(bundle, tmp_path, snapshots) as service:
 
         def probability(**record: object) -> float:
             answer = service.client.post("/score", json=record)
@@ -481,9 +479,7 @@ def test_a_list_that_becomes_unreadable_stays_in_force(films: Path, tmp_path: Pa
     snapshots = write_snapshots(tmp_path / "snapshots" / "version")
     forget(snapshots.parent / FILE, "u1")
     whole = (snapshots.parent / FILE).read_bytes()
-    with running_service(
-        films, tmp_path, arguments=["--snapshots", str(snapshots), "--workers", "1"], python=FOLLOWS_SOON
-    ) as service:
+    with following(films, tmp_path, snapshots) as service:
         assert answered(service, "u1") == UNKNOWN
         if gone:
             (snapshots.parent / FILE).unlink()
@@ -509,9 +505,7 @@ def test_nobody_is_known_as_long_as_the_list_cannot_be_read_at_a_start(
         (snapshots.parent / FILE).write_bytes(b"{}")
     else:
         (snapshots.parent / FILE).symlink_to(FILE)
-    with running_service(
-        films, tmp_path, arguments=["--snapshots", str(snapshots), "--workers", "1"], python=FOLLOWS_SOON
-    ) as service:
+    with following(films, tmp_path, snapshots) as service:
         assert answered(service, "u1") == ["no_histories", "popular"]
         assert asked(service, user="u1")["catalogue"] is not None
         by_id, nobody = ({"user": "u1", "genre": "x"}, {"genre": "x"})

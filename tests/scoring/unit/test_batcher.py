@@ -30,7 +30,6 @@ class Explained(ExplainQuery):
     may_end = threading.Event()
 
     def explain(self, *_: object) -> bytes:
-        """Wait for the test."""
         assert self.may_end.wait(60)
         return b"explained"
 
@@ -42,7 +41,6 @@ class Scored:
         self.rows = [()] * rows
 
     def answer(self, probabilities: list[float], _model: object) -> bytes:
-        """The first probability."""
         return b"%g" % probabilities[0]
 
 
@@ -86,6 +84,14 @@ def zeros(inputs: Any) -> list[float]:
     return [0.0] * len(inputs)
 
 
+async def answered(queue: Batcher, asked: list[Request]) -> list[int]:
+    """The statuses of requests that are sent together."""
+    for one in asked:
+        queue.submit(one)
+    await until(lambda: all(statuses(asked)))
+    return statuses(asked)
+
+
 async def until(condition: Callable[[], bool]) -> None:
     while not condition():  # noqa: ASYNC110 - an answer is no event
         await asyncio.sleep(0.001)
@@ -123,16 +129,12 @@ def test_a_batch_is_no_larger_than_it_may_be_and_nothing_is_left() -> None:
         sizes.append(len(inputs))
         return zeros(inputs)
 
-    async def ask() -> list[Request]:
+    async def ask() -> None:
         queue = batcher(score)
-        asked = [request(Scored(RECORDS_TOGETHER // 2)) for _ in range(5)]
-        for one in asked:
-            queue.submit(one)
-        await until(lambda: all(statuses(asked)))
+        assert await answered(queue, [request(Scored(RECORDS_TOGETHER // 2)) for _ in range(5)]) == [200] * 5
         assert queue.queue_of(OPERATIONS["/score"]).waiting == 0
-        return asked
 
-    assert statuses(asyncio.run(ask())) == [200] * 5
+    asyncio.run(ask())
     assert max(sizes) <= RECORDS_TOGETHER
     assert sum(sizes) == 5 * RECORDS_TOGETHER // 2
 
@@ -151,11 +153,7 @@ def test_an_engine_answers_everybody_and_frees_the_places_that_they_took(*, now:
 
     async def ask() -> None:
         queue = batcher(score if now else later, now=now)
-        asked = [request(Scored()) for _ in range(3)]
-        for one in asked:
-            queue.submit(one)
-        await until(lambda: all(statuses(asked)))
-        assert statuses(asked) == [503 if fails else 200] * 3
+        assert await answered(queue, [request(Scored()) for _ in range(3)]) == [503 if fails else 200] * 3
         await until(lambda: queue.queue_of(OPERATIONS["/score"]).waiting == 0)
 
     asyncio.run(ask())
@@ -247,8 +245,6 @@ def test_a_recommendation_that_fails_costs_no_other_one() -> None:
         asked = [request(kind(NOBODY)) for kind in (Recommended, Failing, NotJson, Recommended)]
         for one in asked:
             one.operation = cast("Any", one.operation)._replace(recommends=True)
-            queue.submit(one)
-        await until(lambda: all(statuses(asked)))
-        return statuses(asked)
+        return await answered(queue, asked)
 
     assert asyncio.run(ask()) == [200, 503, 500, 200]

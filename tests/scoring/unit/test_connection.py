@@ -80,7 +80,6 @@ def test_accepting_goes_on_after_the_system_had_no_descriptor_left() -> None:
         failures: ClassVar = [OSError(errno.EMFILE, "Too many open files")]
 
         def accept(self) -> tuple[socket.socket, Any]:
-            """Fail first, then accept."""
             if self.failures:
                 raise self.failures.pop()
             return super().accept()

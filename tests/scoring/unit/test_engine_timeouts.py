@@ -58,7 +58,6 @@ class _Broken(http.client.HTTPConnection):
     """A connection that fails with an unexpected error."""
 
     def request(self, *_: object, **__: object) -> None:
-        """Fail."""
         raise ValueError("nobody knows why")
 
 
@@ -88,7 +87,6 @@ class _Stubborn(SparkServingEngine):
 
 @pytest.fixture
 def serving(monkeypatch: pytest.MonkeyPatch) -> _Stubborn:
-    """An engine with a stubborn Spark."""
     monkeypatch.setattr(spark_serving, "_require_spark", lambda: None)
     monkeypatch.setattr(spark_serving, "RETRY_SECONDS", 0.01)
     monkeypatch.setattr(spark_serving, "POLL_SECONDS", 0.01)

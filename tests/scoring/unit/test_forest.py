@@ -38,9 +38,7 @@ def test_a_number_on_the_threshold_goes_the_same_way(tmp_path: Path) -> None:
     thresholds = [float(text) for text in line.removeprefix("threshold=").split()]
     near = [np.nextafter(number, side) for number in thresholds for side in (number, -np.inf, np.inf)]
     inputs = np.tile(np.array(near)[:, np.newaxis], FEATURES)
-    booster = Booster(model, FEATURES)
-    expected = LightGbmEngine(model, booster, None).score_now(inputs)
-    assert LightGbmEngine(model, booster, built_kernel()).score_now(inputs) == expected
+    _scores_alike(model, inputs)
 
 
 @pytest.mark.parametrize("together", [64, 16, 7])
@@ -52,9 +50,7 @@ def test_trees_of_many_leaves_are_computed_in_pieces(
     assert max(grown) > 64
     monkeypatch.setattr(forest, "TOGETHER", together)
     assert _computed(model)
-    booster, inputs = Booster(model, FEATURES), _inputs(missing=0.2, seed=1)
-    expected = LightGbmEngine(model, booster, None).score_now(inputs)
-    assert LightGbmEngine(model, booster, built_kernel()).score_now(inputs) == expected
+    _scores_alike(model, _inputs(missing=0.2, seed=1))
 
 
 def test_trees_of_more_leaves_are_left_to_lightgbm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,10 +69,7 @@ def test_any_number_of_rows_is_scored(tmp_path: Path, rows: int) -> None:
 
 def test_trees_of_a_single_leaf_are_computed(tmp_path: Path) -> None:
     model = _fit(tmp_path, missing=0.0, num_boost_round=3, min_data_in_leaf=100_000)
-    booster = Booster(model, FEATURES)
-    inputs = _inputs(missing=0.2, seed=1)
-    expected = LightGbmEngine(model, booster, None).score_now(inputs)
-    assert LightGbmEngine(model, booster, built_kernel()).score_now(inputs) == expected
+    _scores_alike(model, _inputs(missing=0.2, seed=1))
 
 
 @pytest.mark.parametrize(
@@ -93,8 +86,12 @@ def test_trees_of_a_single_leaf_are_computed(tmp_path: Path) -> None:
 def test_trees_of_another_kind_are_left_to_lightgbm(tmp_path: Path, kind: dict[str, Any]) -> None:
     model = _fit(tmp_path, missing=0.0, num_boost_round=3, **kind)
     assert not _computed(model)
+    _scores_alike(model, np.abs(_inputs(missing=0.0, seed=1)))
+
+
+def _scores_alike(model: Path, inputs: npt.NDArray[np.float64]) -> None:
+    """The kernel and LightGBM give the same, to the last bit."""
     booster = Booster(model, FEATURES)
-    inputs = np.abs(_inputs(missing=0.0, seed=1))
     expected = LightGbmEngine(model, booster, None).score_now(inputs)
     assert LightGbmEngine(model, booster, built_kernel()).score_now(inputs) == expected
 

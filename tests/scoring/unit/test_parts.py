@@ -24,7 +24,8 @@ def test_every_key_is_compared_in_constant_time_whatever_is_given(
         return same(given, secret)
 
     first, second = KEY, KEY[::-1]
-    keys = _ring(tmp_path, first + b"\n" + second)
+    (tmp_path / "keys").write_bytes(first + b"\n" + second)
+    keys = KeyRing(tmp_path / "keys")
     monkeypatch.setattr(hmac, "compare_digest", compare)
     for given, valid in ((b"c" * 16, False), (first[:-1] + b"x", False), (first, True), (second, True)):
         compared.clear()
@@ -55,8 +56,3 @@ def test_a_reader_that_does_not_read_holds_nothing_up_and_loses_lines() -> None:
     os.read(reading, 1 << 20)
     sink.flush()
     os.close(reading)
-
-
-def _ring(folder: Path, content: bytes) -> KeyRing:
-    (folder / "keys").write_bytes(content)
-    return KeyRing(folder / "keys")
