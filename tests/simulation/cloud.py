@@ -32,7 +32,6 @@ class Call:
 
     @property
     def caller(self) -> str:
-        """Who asks."""
         return str(self.world.setting("caller"))
 
     def input(self, path: str, default: Any = None) -> Any:
@@ -144,7 +143,6 @@ class Cloud:
         return replace(record, id=identity)
 
     def update(self, token: str, identity: str, inputs: Mapping[str, Any]) -> Record:
-        """Change a resource in place."""
         with self._logged("update", token, identity) as delay:
             call = self.call(self.kind(token), identity, inputs)
             if call.old is None:

@@ -90,7 +90,6 @@ class Faults:
         self.log(operation, kind, identity, "ok")
 
     def log(self, operation: str, kind: str, identity: str, outcome: str) -> None:
-        """Log a call."""
         self._world.database.execute(
             "INSERT INTO calls(at, operation, type, id, outcome) VALUES (?, ?, ?, ?, ?)",
             (time.time(), operation, kind, identity, outcome),

@@ -40,7 +40,6 @@ class Arm(Cloud):
     """All types of the catalogue."""
 
     def __init__(self, world: World) -> None:
-        """Manages what is in `world`."""
         super().__init__(world, TYPES)
 
     def invoke(self, token: str, arguments: Mapping[str, Any]) -> dict[str, Any]:

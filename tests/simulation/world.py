@@ -79,7 +79,6 @@ class World:
         self.database.executescript(SCHEMA)
 
     def close(self) -> None:
-        """Close the file."""
         self.database.close()
 
     @contextmanager
@@ -167,7 +166,6 @@ class World:
         return taken | {key.rpartition("/")[2] for key in self.buried(kind)}
 
     def purge(self, identity: str) -> None:
-        """Purge a soft-deleted resource."""
         self.database.execute("DELETE FROM graves WHERE key = ?", (key_of(identity),))
 
     def set(self, name: str, value: Any) -> None:

@@ -14,7 +14,6 @@ class Listing:
         self._files = [Blob(name=name, size=size, etag=name) for name in names]
 
     def files(self, address: Address) -> Sequence[Blob]:
-        """All of them."""
         del address
         return self._files
 

@@ -25,7 +25,6 @@ def score(record: Mapping[str, Any] | None = None, *, more: bytes = b"") -> byte
 
 @contextmanager
 def connected(service: RunningService) -> Iterator[socket.socket]:
-    """A connection to the service."""
     url = httpx.URL(service.url)
     assert url.port is not None
     with socket.create_connection((url.host, url.port), timeout=60) as connection:

@@ -116,7 +116,6 @@ def started_service(
 
 
 def is_ready(service: RunningService) -> bool:
-    """Whether the service is ready."""
     if service.process.poll() is not None:
         raise AssertionError(f"The service ended; its log is {service.log_file}")
     try:
@@ -126,7 +125,6 @@ def is_ready(service: RunningService) -> bool:
 
 
 def accepts(service: RunningService) -> bool:
-    """Whether the service accepts new connections."""
     url = httpx.URL(service.url)
     with socket.socket() as client:
         return client.connect_ex((url.host, url.port or 0)) == 0

@@ -4,6 +4,7 @@ import base64
 import json
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -31,7 +32,6 @@ class Issuer:
         self.both = threading.Event()
 
     def get_token(self, *scopes: str, **_: Any) -> AccessToken:
-        """The next one."""
         self.asked.append(scopes)
         if len(self.asked) > 1:
             self.both.set()
@@ -128,14 +128,8 @@ CLIENT = httpx.Client
 def test_kubectl_is_told_the_token_and_when_it_ends(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class Fixed:
-        """Issues a token that ends at noon."""
-
-        def get_token(self, *_: str) -> AccessToken:
-            """The token."""
-            return AccessToken("secret", 1_800_014_400)
-
-    monkeypatch.setattr(kubernetes_token, "credential", lambda _: Fixed())
+    until_noon = SimpleNamespace(get_token=lambda *_: AccessToken("secret", 1_800_014_400))
+    monkeypatch.setattr(kubernetes_token, "credential", lambda _: until_noon)
     assert kubernetes_token.main(["--tenant", "t"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["apiVersion"] == "client.authentication.k8s.io/v1"

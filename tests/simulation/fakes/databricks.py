@@ -80,7 +80,6 @@ class DatabricksApi:
         return JSONResponse({"privilege_assignments": [{"principal": principal, "privileges": given}]})
 
     async def run_now(self, request: Request) -> Response:
-        """Begin a run of a job."""
         workspace = _member(self._world, request)
         body: dict[str, Any] = await request.json()
         job = self._world.get(f"{workspace.id}/jobs/{body['job_id']}")
@@ -100,7 +99,6 @@ class DatabricksApi:
         return JSONResponse({"run_id": run.number, "number_in_job": run.number})
 
     async def get_run(self, request: Request) -> Response:
-        """A run's current state."""
         workspace = _member(self._world, request)
         return JSONResponse(_shown(_run(self._runs, request.query_params.get("run_id")), workspace))
 
@@ -118,7 +116,6 @@ class DatabricksApi:
         return JSONResponse(body | ({"error": run.error, "error_trace": run.error} if run.error else {}))
 
     async def cancel(self, request: Request) -> Response:
-        """Cancel a run."""
         _member(self._world, request)
         _run(self._runs, str((await request.json())["run_id"])).cancelled.set()
         return JSONResponse({})

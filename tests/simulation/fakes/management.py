@@ -110,7 +110,6 @@ class Preflight:
     """What is asked before anything is created: subscription, providers, versions."""
 
     def __init__(self, world: World) -> None:
-        """Answers from the record."""
         self._world = world
 
     async def subscription(self, request: Request) -> Response:
@@ -132,7 +131,6 @@ class Preflight:
         return JSONResponse(self._shown(request.path_params["namespace"]))
 
     async def register(self, request: Request) -> Response:
-        """Register a resource provider."""
         namespace = request.path_params["namespace"]
         registered = self._world.setting("registered_providers")
         if registered is not None and namespace not in registered:
@@ -154,7 +152,6 @@ class Resources:
         self._arm = Arm(world)
 
     async def put(self, request: Request) -> Response:
-        """Create or change a resource."""
         path, body = request.url.path, await request.json()
         if not may(self._world, request.state.caller, path, *_writers(path)):
             raise RefusedError(403, "AuthorizationFailed", f"'{request.state.caller}' may not write {path}.")
@@ -168,7 +165,6 @@ class Resources:
         return JSONResponse(_body(record), 201 if old is None else 200)
 
     async def look_up(self, request: Request) -> Response:
-        """Show a resource."""
         record = self._world.get(request.url.path)
         if record is None:
             raise RefusedError(404, "ResourceNotFound", f"The resource '{request.url.path}' was not found.")

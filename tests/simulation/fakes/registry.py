@@ -34,8 +34,6 @@ READERS = ("Contributor", "Owner")
 
 @dataclass
 class TaskRun:
-    """One build."""
-
     run: str
     registry: str
     images: list[str]
@@ -95,11 +93,9 @@ class TaskRuns:
         return JSONResponse(self._shown(self._run(request)))
 
     async def log_place(self, request: Request) -> Response:
-        """The log's address."""
         return JSONResponse({"logLink": f"{HOST}/logs/{self._run(request).run}?sig=simulated"})
 
     async def log(self, request: Request) -> Response:
-        """The build's log."""
         return PlainTextResponse("\n".join(self._run(request).log))
 
     def _build(self, run: TaskRun, context: bytes, dockerfile: str) -> None:

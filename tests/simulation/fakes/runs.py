@@ -26,8 +26,6 @@ class Life(StrEnum):
 
 @dataclass
 class Run:
-    """One run of a job."""
-
     number: int
     job: str
     token: str | None
@@ -60,8 +58,6 @@ Task = Callable[[Run], str]
 
 
 class Runs:
-    """All runs of the simulated workspaces."""
-
     def __init__(self, task: Task) -> None:
         """Every run does `task`."""
         self._task = task

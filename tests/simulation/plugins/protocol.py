@@ -27,7 +27,6 @@ class SimulatedProvider(protocol.Provider):
         self._cancelled = asyncio.Event()
 
     async def configure(self, request: protocol.ConfigureRequest) -> protocol.ConfigureResponse:
-        """Pass the provider's settings on."""
         self._cloud.configure(plain(request.args))
         return await super().configure(request)
 
@@ -74,7 +73,6 @@ class SimulatedProvider(protocol.Provider):
         await self._wait(gone)
 
     async def invoke(self, request: protocol.InvokeRequest) -> protocol.InvokeResponse:
-        """Call a function of the package."""
         answer = await asyncio.to_thread(self._cloud.invoke, request.tok, plain(request.args))
         return protocol.InvokeResponse(properties(answer, frozenset()))
 

@@ -82,7 +82,6 @@ class SimulatedStack:
 
     @property
     def world(self) -> World:
-        """The record of what exists."""
         return self.simulation.world
 
     @property
@@ -144,7 +143,6 @@ class SimulatedStack:
         raise AssertionError("the operation went through although it was to fail")
 
     def sign_in(self, deployer: int) -> None:
-        """Sign in as another deployer."""
         self.world.set("caller", self.settings["azure"]["deployers"][deployer]["object_id"])
         credentials.forget_tokens()
 

@@ -85,12 +85,6 @@ def test_a_missing_pulumi_is_built_and_published_whole(path_folder: Path) -> Non
     assert not killed.exists(), "what a killed set-up left"
 
 
-def test_the_pinned_jars_are_fetched(repository: Path) -> None:
-    (repository / "a-1.jar").write_text("good")
-
-    assert (spark.ensure_jars() / "a-1.jar").read_text() == "good"
-
-
 def test_jars_with_other_bytes_never_reach_the_cache(repository: Path) -> None:
     (repository / "a-1.jar").write_text("evil")
 
