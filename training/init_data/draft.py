@@ -40,8 +40,7 @@ def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
         if role not in roles.links
     )
     yield from (
-        f"# Not used, since the interactions have no column with its keys, each in one of its rows: {table.path.name}"
-        for table in roles.others
+        f"# Not used, since it does not have one row for each user or item: {table.path.name}" for table in roles.others
     )
     yield from (f"# Ignored, since its format is unknown: {name}" for name in guessed.ignored)
     yield ""

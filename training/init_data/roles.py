@@ -163,15 +163,17 @@ def _roles(
     """All roles with these interactions; of several tables, one at least is linked to them, unless two are told."""
     others = [table for table in profiles if table is not interactions]
     names = [(key, foreign, table) for table in others for key in table.columns for foreign in interactions.columns]
-    needs_link = len({*told, *keys}) < 2 and any(_same_name(*one) for one in names)  # noqa: PLR2004 - such as both keys
+    alike = any(_same_name(*one) for one in names if {*words(one[1])} & (USERS | ITEMS))
+    needs_link = alike and len({*told, *keys}) < 2  # noqa: PLR2004 - such as both keys
     linked = [link for table in others for link in _links(interactions, table)]
+    named = {role: [*_by_name(interactions, role, keys.get(role))] for role in _NAMES}
     users, items = (
         [
-            *(link for link in linked if link.table is told.get(role) or _is_likely(link, role)),
-            *_by_name(interactions, role, keys.get(role)),
+            *(link for link in linked if link.table is told.get(role) or _is_likely(link, role, others=named[role])),
+            *named[role],
             None,
         ]
-        for role in ("users", "items")
+        for role in _NAMES
     )
     for one, other in product(users, items):
         tables = [link.table for link in (one, other) if link and link.table]
@@ -234,13 +236,19 @@ def _is_named(name: str) -> bool:
     return bool(said & (USERS | ITEMS) or (said & _KEYS and len(said) > 1))
 
 
-def _is_likely(link: Link, role: str) -> bool:
-    """Whether the names of two linked columns say the same, or else nothing that speaks against this role."""
-    if link.table is None or _same_name(link.key, link.foreign_key, link.table):
+def _is_likely(link: Link, role: str, others: Sequence[Link]) -> bool:
+    """Whether the names of two linked columns say the same, or else nothing that speaks against this role; `others` are
+    named like it, and then so is this.
+    """
+    if link.table is None:
         return True
     sides = ({*words(link.table.path.name.split(".")[0]), *words(link.key)}, {*words(link.foreign_key)})
     own, other = (_NAMES[one] for one in (role, "items" if role == "users" else "users"))
     key = link.table.columns[link.key]
+    if others and not any(said & own for said in sides):
+        return False
+    if _same_name(link.key, link.foreign_key, link.table):
+        return True
     is_small = not key.not_numbers and key.numbers[-1] < _SMALL
     return all(said & own or not (is_small or said & other) for said in sides)
 

@@ -104,10 +104,8 @@ def test_a_table_that_nothing_refers_to_is_said_to_be_unused(tmp_path: Path) -> 
     films(tmp_path)
     (tmp_path / "d.csv").write_text("x,y\n1,2\n")
     assert described(tmp_path)["items"]["path"] == "b.tsv"
-    assert (
-        "# Not used, since the interactions have no column with its keys, each in one of its rows: d.csv"
-        in (tmp_path / "dataset.yaml").read_text()
-    )
+    unused = "# Not used, since it does not have one row for each user or item: d.csv"
+    assert unused in (tmp_path / "dataset.yaml").read_text()
     told = {"interactions": tmp_path / "a.tsv", "users": tmp_path / "c.tsv", "items": tmp_path / "b.tsv"}
     assert described(tmp_path, told)["items"]["path"] == "b.tsv"
 

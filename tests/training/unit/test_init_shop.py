@@ -119,7 +119,8 @@ def test_orders_in_parquet_with_integers_are_drafted(tmp_path: Path) -> None:
 def test_events_of_a_shop_are_choices_the_strongest_first(tmp_path: Path, events: list[str], choice: list[str]) -> None:
     rows = "".join(f"{n % 7},{n % 5},{events[n % 3 if len(events) == 3 else n % 4]}\n" for n in range(60))
     tree = "".join(f"{n},{n // 2}\n" for n in range(9))
-    content, _ = drafted(written(tmp_path, log=f"visitorid,itemid,what\n{rows}", tree=f"categoryid,parent\n{tree}"))
+    written(tmp_path, log=f"visitorid,itemid,what\n{rows}", tree=f"categoryid,parent\n{tree}")
+    content, _ = drafted(written(tmp_path, kinds="what,kind\n" + "".join(f"{one},x\n" for one in {*events})))
     assert (content["users"], content["items"]) == ({"key": "visitorid"}, {"key": "itemid"}), "no category is a user"
     assert content["label"] == {"column": "what", "choice": choice}
     assert "where" not in content["interactions"]
@@ -210,7 +211,7 @@ def test_what_keeps_two_tables_apart_is_named(tmp_path: Path, products: str, pro
         guess(folder, {})
     content, text = drafted(folder, keys={"users": "who", "items": "sku"})
     assert (content["users"], content["items"]) == ({"key": "who"}, {"key": "sku"}), "what is told is enough"
-    assert "each in one of its rows: products.csv" in text
+    assert "one row for each user or item: products.csv" in text
 
 
 def test_a_table_with_few_of_the_users_is_not_used_unless_it_is_told(tmp_path: Path) -> None:
