@@ -245,12 +245,10 @@ def _is_likely(link: Link, role: str, others: Sequence[Link]) -> bool:
     sides = ({*words(link.table.path.name.split(".")[0]), *words(link.key)}, {*words(link.foreign_key)})
     own, other = (_NAMES[one] for one in (role, "items" if role == "users" else "users"))
     key = link.table.columns[link.key]
-    if others and not any(said & own for said in sides):
-        return False
-    if _same_name(link.key, link.foreign_key, link.table):
-        return True
+    is_named = not others or any(said & own for said in sides)
+    is_same = _same_name(link.key, link.foreign_key, link.table) > 0
     is_small = not key.not_numbers and key.numbers[-1] < _SMALL
-    return all(said & own or not (is_small or said & other) for said in sides)
+    return is_named and (is_same or all(said & own or not (is_small or said & other) for said in sides))
 
 
 def _share(foreign: ColumnProfile, key: ColumnProfile) -> float:
