@@ -39,7 +39,7 @@ from recommend.ranking import CANDIDATES, BestOf, CandidateRanking, Candidates, 
 FOLDER = "recommend"
 METRIC = "recommender"
 """The metric in a bundle's metadata that has training's judgement."""
-FORMAT = 2
+FORMAT = 3
 ITEMS, GOLDEN, BLEND = "items.json", "golden.json", "blend.npy"
 GOLDEN_REQUESTS = 20
 GOLDEN_TOP = 10
@@ -183,10 +183,11 @@ class Recommender:
     def _blend(self, wanted: Wanted) -> Blend:
         return BY_OTHERS_ALONE if wanted.by_others else self.blend
 
-    def is_personal(self, wanted: Wanted) -> bool:
-        """Whether what somebody gets depends on their history; else it is most popular."""
+    def is_personal(self, wanted: Wanted, items: Indices) -> bool:
+        """Whether the `items` that somebody gets depend on their history; else they are the most popular."""
         mix = self._blend(wanted).of(new=wanted.new)
-        return len(wanted.history) > 0 and bool(mix.others or mix.own or self._ranks(wanted))
+        is_own = mix.own and np.isin(items, wanted.history).any()
+        return len(wanted.history) > 0 and bool(mix.others or is_own or self._ranks(wanted))
 
     def explained(self, wanted: Wanted, best: Indices, scores: npt.NDArray[np.float64]) -> list[Recommended]:
         """These items with their scores, and the reasons from the latest of the history; see `Blend.reasons`."""

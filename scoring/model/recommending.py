@@ -102,8 +102,7 @@ class RecommendQuery:
         items, scores = yield from self._varied(wanted, new, recommender, lookups)
         explained = wanted if self.reasons else wanted._replace(history=_NOBODY.chosen)
         found = recommender.explained(explained, items, scores)
-        by_others = self.by_others or recommender.blend.of(new=is_new).others
-        if not recommender.is_personal(wanted) or not (by_others or np.isin(items, history).any()):
+        if not recommender.is_personal(wanted, items):
             self.fallback.append(Fallback.POPULAR)
         if len(found) + len(new) < top:
             self.fallback.append(Fallback.FEWER)

@@ -97,7 +97,7 @@ def test_missing_and_cut_files_are_refused(tmp_path: Path, made: Recommender, na
 def test_files_that_do_not_fit_each_other_and_other_formats_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "recommend"
     FIVE.save(folder, seed=7)
-    (folder / ITEMS).write_bytes(msgspec.json.encode({"format": 2, "items": ["a", "b"]}))
+    (folder / ITEMS).write_bytes(msgspec.json.encode({"format": 3, "items": ["a", "b"]}))
     with pytest.raises(BundleError, match="not of 2 items"):
         Recommender.load(folder, no_model)
     (folder / ITEMS).write_bytes(msgspec.json.encode({"format": 1, "items": FIVE.items}))

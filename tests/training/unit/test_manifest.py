@@ -110,12 +110,16 @@ def test_only_what_the_config_says_is_part_of_the_identity() -> None:
 
 
 def test_versions_of_one_config_have_one_hash_wherever_its_rows_are() -> None:
+    said = {"interactions": "monday.csv", "label": {"column": "hit"}, "numeric": ["age"]}
+
     def hash_of(path: str, seed: int = 1, **changed: object) -> str:
-        said = {"interactions": path, "label": {"column": "hit"}, "numeric": ["age"]} | changed
-        return dataset_hash_of(TablesSpec.model_validate(said), FilmsDataset(seed=seed))
+        spec = TablesSpec.model_validate(said | {"interactions": path} | changed)
+        return dataset_hash_of(spec, FilmsDataset(seed=seed))
 
     assert hash_of("monday.csv") == hash_of("/elsewhere/tuesday.csv")
     assert len({hash_of("monday.csv"), hash_of("monday.csv", 2), hash_of("monday.csv", numeric=["age", "year"])}) == 3
+    samples = {dataset_hash_of(TablesSpec.model_validate(said), criteo(Path(name))) for name in ("sample", "full")}
+    assert len(samples) == 2
 
 
 def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
