@@ -4,7 +4,7 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -14,9 +14,6 @@ from personalize.bootstrap.subscription import Bootstrap
 from personalize.stack.on_azure import require_azure, settings_of, stacks_of_repository
 from personalize.terminal import Json, Stack, Yes, confirm, print_json, say, tell
 from steps.datasets import located
-
-if TYPE_CHECKING:
-    pass
 
 
 def bootstrap(

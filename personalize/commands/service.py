@@ -156,7 +156,7 @@ MEANINGS = {
     "unknown_user": "Nothing is stored about this user.",
     "no_histories": "The service has no stored histories, or can't read them; its log says why.",
     "unknown_items": "Some of these items are unknown; they were left out.",
-    "popular": "Nothing that they chose is known, so these are the most popular items.",
+    "popular": "Nothing that is known of their choices helps, so these are the most popular items.",
     "fewer": "There are no more items.",
 }
 """What the service's `fallback` means."""

@@ -83,7 +83,8 @@ def as_ctrl_c() -> Iterator[None]:
         with handling_signals(on_signal):
             yield
     except BaseException as error:
-        if not _pressed or isinstance(error, UpdateInterruptedError):
+        is_done = isinstance(error, SystemExit) and not error.code
+        if not _pressed or is_done or isinstance(error, UpdateInterruptedError):
             raise
         raise UpdateInterruptedError("Interrupted. Run the same command again to continue.") from error
     finally:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from features.columns import MOMENT
+from features.columns import MOMENT, Number
 from recommend.catalogue import Catalogue, Layout
 from recommend.recommender import Recommender
 from recommend.stored import SnapshotError
@@ -112,7 +112,11 @@ def _scoring_paths(model: ServedModel, catalogue: Catalogue | None) -> Json:
     record: Json = {field.name: field.asked.example for field in fields}
     if catalogue is not None and model.recommender is not None:
         with suppress(SnapshotError):
-            record |= {fields[place].name: one for place, one in catalogue.item(model.recommender.items[0]).values}
+            for place, value in catalogue.item(model.recommender.items[0]).values:
+                field = fields[place]
+                if isinstance(field, Number) and isinstance(value, int | float):
+                    value = field.shown(value)  # noqa: PLW2901 - a time is stored in microseconds
+                record[field.name] = value
     example = {"one": {"value": record}}
     return {
         "/score": _operation(

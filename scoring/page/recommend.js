@@ -3,7 +3,7 @@ const MEANINGS = {
   unknown_user: "Nothing is stored about this user.",
   no_histories: "The service has no stored histories.",
   unknown_items: "Unknown items were left out.",
-  popular: "Nothing that they chose is known, so these are the most popular items.",
+  popular: "Nothing that is known of their choices helps, so these are the most popular items.",
   fewer: "There are no more items.",
 };
 let before = null;

@@ -117,6 +117,22 @@ def test_a_signal_between_two_commands_of_pulumi_is_an_interruption(
     assert signal.getsignal(number) is before
 
 
+def test_a_command_that_ended_well_is_not_interrupted_by_a_signal_whose_exception_was_lost(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def press(_: object) -> tuple[int, str]:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        return 0, "a folder"
+
+    monkeypatch.setattr(lifecycle, "reset_stack", press)
+    monkeypatch.setattr(sys, "argv", ["personalize", "reset", "--yes"])
+    with pytest.raises(SystemExit) as caught:
+        command_line.main()
+    assert not caught.value.code
+    assert "Interrupted" not in capsys.readouterr().err
+
+
 def test_nothing_begins_after_a_signal_whose_exception_was_lost(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
