@@ -102,6 +102,17 @@ class ItemWeights:
             reasons[which].append(item)
         return reasons
 
+    def likeness(self, items: Indices) -> Numbers:
+        """How much the choice of one of the items, int64[b], speaks for that of another, float64[b, b], at most 1."""
+        places = np.full(len(self.others), -1)
+        places[items] = np.arange(len(items))
+        columns = places[self.others[items]]
+        rows, at = np.nonzero(columns >= 0)
+        found = np.zeros((len(items),) * 2)
+        found[rows, columns[rows, at]] = self.weights[items[rows], at]
+        both = np.maximum(found + found.T, 0)
+        return both / (both.max(initial=0.0) or 1.0)
+
     def save(self, folder: Path) -> None:
         """Write the arrays to files in `folder`."""
         np.save(folder / OTHERS, self.others)
@@ -181,6 +192,15 @@ class ItemFactors:
                 reasons[row].append(int(history[place[row]]))
             added[rows, place] = -np.inf
         return reasons
+
+    def likeness(self, items: Indices) -> Numbers:
+        """See `ItemWeights.likeness`: the cosine of their vectors, 0 if it is less."""
+        own = self.factors[items].astype(np.float64)
+        lengths = np.sqrt(np.einsum("ij,ij->i", own, own))
+        cosines: Numbers = np.einsum("ij,kj->ik", own, own) / np.maximum(
+            np.outer(lengths, lengths), np.finfo(float).tiny
+        )
+        return np.maximum(cosines, 0)
 
     def save(self, folder: Path) -> None:
         """Write the vectors and their settings to files in `folder`."""

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from recommend.arrays import Indices, Mask, Scores
-from recommend.first_stage import BY_OTHERS, MOST_WEIGHTED_ITEMS, POPULAR, Mix
+from recommend.first_stage import BY_OTHERS, MOST_WEIGHTED_ITEMS, POPULAR, FirstStage, Mix
 from recommend.interactions import Interactions, Matrix
 from recommend.learning import Learned, Learner, Sar, scorer, together
 from recommend.metrics import K, Ranker, Ranking, evaluate, most_own, popularity, sar
 from recommend.mixing import Plan, mixed, plan
-from recommend.ranking import CandidateRanking
+from recommend.ranking import CANDIDATES, CandidateRanking, best_of, diverse
 from recommend.recommender import Recommender
 from recommend.splits import FEWEST_USERS, Halves, divide, halves, most_chosen
 
@@ -29,6 +29,8 @@ OWN = "own most chosen"
 BASELINES = {POPULARITY: "that of the most popular items", OWN: "that of each user's own most chosen items"}
 """What a recommender must not be worse than, and how a sentence says it."""
 SAR, BEST = "SAR", "best reachable"
+DIVERSITY = 0.3
+"""The diversity of requests whose cost is measured."""
 
 
 class SecondStage(Protocol):
@@ -109,6 +111,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     mix_of_new: Mix | None = None
     days: float = 0.0
     new_users_get: str = RECOMMENDER
+    diverse_ndcg: float = 0.0
+    """The NDCG@10 of lists with `DIVERSITY`."""
     warning: str = ""
     figures: dict[str, Figures] = msgspec.field(default_factory=dict)
     figures_of_new: dict[str, Figures] = msgspec.field(default_factory=dict)
@@ -148,7 +152,9 @@ def judge(
             reason=f"There is no recommender: {len(asked)} users chose anything new in the rows that were held out, "
             f"and it takes {FEWEST_USERS} to judge one.",
         )
-    rankers, weight = _rankers(parts, chosen, second_stage, truth)
+    stage = chosen.learner.fit(parts.training, chosen.regularisation)
+    rankers, weight = _rankers(parts, chosen, stage, second_stage, truth)
+    others = _diverse(_listed(rankers[RECOMMENDER], parts.training), stage, parts.had)
     found, by_half, of_new = (_measured(rankers, parts, users) for users in (asked, new[::2], new[1::2]))
     for_new, listed = _for_new(by_half, seed), parts.training.listed
     if of_new:
@@ -172,6 +178,7 @@ def judge(
         mix_of_new=POPULAR if for_new == POPULARITY else chosen.of_new,
         days=chosen.days,
         new_users_get=for_new,
+        diverse_ndcg=evaluate(others, parts.had, parts.test, asked, parts.missed).ndcg,
         warning=_warning(found[RECOMMENDER], listed),
         figures={name: Figures.of(one, listed) for name, one in found.items()},
         figures_of_new={name: Figures.of(one, listed) for name, one in of_new.items()},
@@ -179,14 +186,12 @@ def judge(
 
 
 def _rankers(
-    parts: Halves, chosen: Plan, second_stage: SecondStage, truth: Ranker | None
+    parts: Halves, chosen: Plan, stage: FirstStage, second_stage: SecondStage, truth: Ranker | None
 ) -> tuple[dict[str, Ranker], float]:
     """What is compared, the recommender first, and the second stage's weight. SAR has memory for some items only."""
     training = parts.training
     ranking = second_stage.fit(training, chosen.learned, parts.items)
-    mixes = mixed(
-        parts.histories, scorer(chosen.learner.fit(training, chosen.regularisation)), training.recent(chosen.days)
-    )
+    mixes = mixed(parts.histories, scorer(stage), training.recent(chosen.days))
 
     def by_mix(users: Indices) -> Scores:
         is_new = not np.isin(users[0], parts.met)  # as all that are ranked in one call
@@ -204,6 +209,21 @@ def _rankers(
     if truth is not None:
         found[BEST] = lambda users: truth(users)[:, parts.items]
     return found, 0.0 if ranking is None else ranking.weight
+
+
+def _diverse(ranker: Ranker, stage: FirstStage, had: Matrix) -> Ranker:
+    """Ranks the best items of another ranker with `DIVERSITY`, but what users `had`, [u, m]; all others are -inf."""
+
+    def scores(users: Indices) -> Scores:
+        every = np.where(had[users].toarray() != 0, -np.inf, ranker(users))
+        found = np.full(every.shape, -np.inf, np.float32)
+        for row, own in zip(found, every, strict=True):
+            best = best_of(own, CANDIDATES)
+            order = diverse(own[best], stage.likeness(best), DIVERSITY, K)
+            row[best[order]] = -np.arange(len(order))
+        return found
+
+    return scores
 
 
 def _for_new(of_new: dict[str, Ranking], seed: int) -> str:

@@ -49,6 +49,25 @@ def best_of(scores: Numbers, top: int) -> Indices:
     return found
 
 
+def diverse(scores: Numbers, likeness: Numbers, diversity: float, top: int) -> Indices:
+    """The places of `top` candidates at most in the order of a list, from their `scores`, float64[c], and their
+    `likeness`, float64[c, c], from 0 to 1.
+
+    The next one has the highest score, from 0 to 1, times 1 - `diversity`, minus `diversity` times its largest likeness
+    to one before it: maximal marginal relevance. Carbonell, Goldstein: The Use of MMR, Diversity-Based Reranking for
+    Reordering Documents and Producing Summaries, SIGIR 1998.
+    """
+    apart = scores - scores.min(initial=np.inf)
+    relevance = (1 - diversity) * apart / (apart.max(initial=0.0) or 1.0)
+    alike, order = np.zeros(len(scores)), list[int]()
+    for _ in range(min(top, len(scores))):
+        values = relevance - diversity * alike
+        values[order] = -np.inf
+        order.append(int(values.argmax()))
+        alike = np.maximum(alike, likeness[order[-1]])
+    return np.array(order, dtype=np.int64)
+
+
 def standard(scores: Numbers, of: Indices, place: Indices) -> Numbers:
     """The standard scores, float64[n], of candidates among the first `CANDIDATES` of their list; see `Placed`."""
     first = place < CANDIDATES

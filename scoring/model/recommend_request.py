@@ -104,6 +104,14 @@ Seen = Annotated[
 ]
 
 
+Diversity = Annotated[
+    float,
+    msgspec.Meta(
+        ge=0, le=1, description="How much an item that is like the ones above it loses; 0, the default, is nothing."
+    ),
+]
+
+
 class Placement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A list of its own."""
 
@@ -140,6 +148,7 @@ class RecommendRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     context: Context | msgspec.UnsetType = msgspec.UNSET
     filter: Filter | msgspec.UnsetType = msgspec.UNSET
     at_most: AtMost | msgspec.UnsetType = msgspec.UNSET
+    diversity: Diversity = 0.0
     new: New | msgspec.UnsetType = msgspec.UNSET
     seen: Seen | msgspec.UnsetType = msgspec.UNSET
     details: Details | msgspec.UnsetType = msgspec.UNSET

@@ -18,7 +18,7 @@ from recommend.arrays import Indices, Mask, Numbers
 from recommend.catalogue import Catalogue, KnownItem
 from recommend.columns import Value
 from recommend.histories import Stored
-from recommend.ranking import CANDIDATES, best_of
+from recommend.ranking import CANDIDATES, best_of, diverse
 from recommend.recommender import Recommended, Recommender, Wanted
 from recommend.stored import SnapshotError
 from scoring.model.filtering import left_out, matching, require_column, varied
@@ -173,14 +173,20 @@ class RecommendQuery:
         self, wanted: Wanted, new: list[NewItem], recommender: Recommender, lookups: Lookups
     ) -> Generator[Wanted, Ranked, Ranked]:
         """The best items of which, and of the `new` ones, no more than `at_most` share a value, if it is given, among
-        as few candidates as suffice, and `MOST_CANDIDATES` at most.
+        as few candidates as suffice, and `MOST_CANDIDATES` at most; the first of these in an order with the request's
+        `diversity`.
         """
-        if self.request.at_most in (msgspec.UNSET, {}):
+        diversity = self.request.diversity
+        if self.request.at_most in (msgspec.UNSET, {}) and not diversity:
             return (yield from self._best(wanted, recommender))
         catalogue, before, top = lookups.catalogue, [one.number for one in new], wanted.top
         candidates = max(top, CANDIDATES)
         while True:
             items, scores = yield from self._best(wanted._replace(top=candidates), recommender)
+            if diversity:
+                first = min(CANDIDATES, len(items))
+                order = diverse(scores[:first], recommender.first_stage.likeness(items[:first]), diversity, first)
+                items[:first], scores[:first] = items[order], scores[order]
             numbers = items if catalogue is None else catalogue.numbers[items]
             kept = varied(numbers, top, self.request, catalogue, before)
             if len(kept) == top or len(items) < candidates or candidates == MOST_CANDIDATES:

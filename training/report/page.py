@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import BaseModel
 
-from recommend.judgement import OWN, POPULARITY, RECOMMENDER, Judgement
+from recommend.judgement import DIVERSITY, OWN, POPULARITY, RECOMMENDER, Judgement
 from training.evaluation.baselines import NAMES
 from training.evaluation.gate import checks
 from training.evaluation.metrics import Evaluation
@@ -71,6 +71,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    created.globals["diversity"] = DIVERSITY
     created.filters |= {"count": "{:,}".format, "percent": _percent, "quoted": json.dumps}
     return created
 

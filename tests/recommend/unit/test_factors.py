@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from features.bundle import BundleError
 from recommend import learning
-from recommend.first_stage import FACTORS, ItemFactors
+from recommend.first_stage import FACTORS, ItemFactors, ItemWeights
 from recommend.interactions import Interactions
 from recommend.learning import AlternatingLeastSquares, noise
 from recommend.recommender import Recommender, read_golden
@@ -23,6 +23,15 @@ HAND = ItemFactors(factors=np.array([[1], [2], [0], [-1]], np.float32), regulari
 def drawn(items: int = 300, dimensions: int = 64) -> ItemFactors:
     factors = np.random.default_rng(3).normal(size=(items, dimensions)).astype(np.float32)
     return ItemFactors.rounded(factors, 2.0)
+
+
+def test_likeness_is_from_0_to_1() -> None:
+    corners = ItemFactors(factors=np.array([[1, 0], [3, 3], [-1, 0], [0, 0]], np.float32), regularisation=1.0)
+    expected = [[1, 0.5**0.5, 0, 0], [0.5**0.5, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]]
+    assert corners.likeness(np.arange(4)) == pytest.approx(np.array(expected))
+    # Of items 0 and 1: 0.25 + 0.5; of 1 and 2: 0.25; of 0 and 2 less than nothing.
+    weights = ItemWeights.cut(np.array([[0.0, 0.25, -1.0], [0.5, 0.0, 0.25], [0.5, 0.0, 0.0]]))
+    assert weights.likeness(np.array([2, 1, 0])) == pytest.approx(np.array([[0, 1 / 3, 0], [1 / 3, 0, 1], [0, 1, 0]]))
 
 
 def test_a_history_is_solved_by_hand() -> None:

@@ -41,6 +41,18 @@ def drawn(*, taste: bool, times: bool = False) -> Interactions:
     )
 
 
+def test_the_cost_of_diversity_is_that_of_another_order_of_the_same_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any it is the recommender's own order. With 1 nothing else counts."""
+    rows = drawn(taste=True)
+    ndcg = judge(rows, 1, EASE, RANKING).figures[RECOMMENDER].ndcg
+    found = []
+    for diversity in (0.0, 0.3, 1.0):
+        monkeypatch.setattr(judgement, "DIVERSITY", diversity)
+        found.append(judge(rows, 1, EASE, RANKING).diverse_ndcg)
+    assert found[0] == pytest.approx(ndcg)
+    assert found[0] != found[1] > found[2] + 0.2 > 0.2
+
+
 @pytest.mark.parametrize("times", [False, True])
 def test_a_recommender_of_users_with_taste_serves(times: bool) -> None:  # noqa: FBT001 - a parameter of the test
     rows = drawn(taste=True, times=times)

@@ -53,6 +53,26 @@ def test_items_of_other_genres_are_found_behind_hundreds_of_one(tmp_path: Path) 
     assert [one.item for one in found.items] == ["0", "250", "251"]
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, "bcd"), ({"diversity": 0.5}, "bdc"), ({"diversity": 0.5, "at_most": {"genre": 1}}, "bd")],
+)
+def test_with_diversity_an_item_loses_that_is_like_those_above_it(
+    tmp_path: Path, given: dict[str, Any], expected: str
+) -> None:
+    """For a choice of a the scores are 5, 4 and 3, from 0 to 1 they are 1, 0.5 and 0; b and c go together, the most."""
+    weights = np.array([[0.0, 5.0, 4.0, 3.0], [0.0, 0.0, 9.0, 0.0], [0.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0]])
+    recommender = Recommender(items=[*"abcd"], first_stage=ItemWeights.cut(weights))
+    rows = [ItemRow(key, {"genre": "x" if key in "bc" else key}, State.TRAINED) for key in "abcd"]
+    catalogue.write(tmp_path / "file", rows, Layout(item_column="id", separators={"genre": ""}))
+    model = SimpleNamespace(recommender=recommender, name=ModelName(name="shop", version="1"), clicks=None)
+    lookups = Lookups(catalogue=Catalogue(tmp_path / "file", [*"abcd"]))
+    query = RecommendQuery(RecommendRequest(history=["a"], top=3, **given))
+    (found,) = recommend_to_each([query], cast("Any", model), lookups)
+    assert isinstance(found, RecommendAnswer)
+    assert "".join(one.item for one in found.items) == expected
+
+
 def test_a_limit_that_cannot_be_met_is_tried_among_the_best_items_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

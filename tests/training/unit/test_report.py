@@ -170,6 +170,7 @@ def test_a_recommender_has_figures_for_known_and_for_new_users_where_a_moment_di
         by_moment=True,
         users=1200,
         new_users=40,
+        diverse_ndcg=0.09,
         figures={RECOMMENDER: figures, POPULARITY: figures},
         figures_of_new={RECOMMENDER: structs.replace(figures, ndcg=0.1234), POPULARITY: figures},
     )
@@ -178,6 +179,7 @@ def test_a_recommender_has_figures_for_known_and_for_new_users_where_a_moment_di
     shown = re.sub(r"<[^>]+>", " ", html)
     assert re.search(r"For 1,200 users .* 0\.2171 .* 25\.0% .*For 40 new users .* 0\.1234", shown, flags=re.DOTALL)
     assert "no figures for new users" not in html
+    assert '<code>"diversity": 0.3</code> in requests NDCG@10 would be 0.0900.' in html
     assert "too few" not in html
     html = text_of(replace(report_data(), recommender=structs.replace(judged, new_users=3, figures_of_new={})))
     assert "too few for figures of their own: 3." in html
