@@ -74,6 +74,7 @@ def test_a_record_is_scored_and_explained(page: playwright.Page, bundle: Bundle)
 
 
 def test_items_are_ranked_with_the_keyboard_alone(page: playwright.Page, service: RunningService) -> None:
+    page.locator("#query").wait_for()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.getAttribute('href')") == "#figures"
     page.keyboard.press("Tab")
