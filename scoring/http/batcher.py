@@ -39,6 +39,8 @@ OF_MATCH = 0.012
 """Comparing an item with a column of a filter."""
 OF_CANDIDATE = 2.0
 """Ordering a candidate by the second stage, and comparing it with others by the columns of `at_most`."""
+OF_DIVERSITY = 700.0
+"""Comparing the first candidates with each other, in each of four rounds at most."""
 OF_SHOWN = 20.0
 """Reading and writing an item of the response, with its reason."""
 
@@ -263,7 +265,8 @@ def cost_of(request: RecommendRequest, *, items: int, places: int) -> float:
     # In rounds of four times as many, if `at_most` needs the last one.
     candidates = 2 * MOST_CANDIDATES if request.at_most else max(top, CANDIDATES)
     of_item = OF_ITEM * (1 + wants_new) + OF_MATCH * len(request.filter or ())
-    return OF_REQUEST + of_item * items + OF_CANDIDATE * candidates + OF_SHOWN * top
+    of_diversity = OF_DIVERSITY * (4 if request.at_most else 1) * (request.diversity > 0)
+    return OF_REQUEST + of_item * items + OF_CANDIDATE * candidates + of_diversity + OF_SHOWN * top
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from unittest.mock import MagicMock
 
 import pytest
+from msgspec.structs import replace
 
 from scoring.http.batcher import RECOMMENDED_TOGETHER, TURN_COST, Recommendations, cost_of
 from scoring.http.request import Request
@@ -32,11 +33,14 @@ LARGEST = RecommendRequest(
     filter={name: ["x"] * (MOST_VALUES // MOST_FILTERED_COLUMNS) for name in COLUMNS},
     at_most=dict.fromkeys(COLUMNS[:MOST_SHARED_COLUMNS], 1.0),
     new=MOST_RECOMMENDED,
+    diversity=1.0,
 )
 
 
 def test_a_request_within_the_limits_costs_no_more_than_this() -> None:
-    assert cost_of(LARGEST, items=MANY_ITEMS, places=0) <= LARGEST_COST
+    cost = cost_of(LARGEST, items=MANY_ITEMS, places=0)
+    assert cost <= LARGEST_COST
+    assert cost > cost_of(replace(LARGEST, diversity=0.0), items=MANY_ITEMS, places=0)
 
 
 def test_placements_cost_as_much_as_their_requests() -> None:
