@@ -196,10 +196,8 @@ class ItemFactors:
     def likeness(self, items: Indices) -> Numbers:
         """See `ItemWeights.likeness`: the cosine of their vectors, 0 if it is less."""
         own = self.factors[items].astype(np.float64)
-        lengths = np.sqrt(np.einsum("ij,ij->i", own, own))
-        cosines: Numbers = np.einsum("ij,kj->ik", own, own) / np.maximum(
-            np.outer(lengths, lengths), np.finfo(float).tiny
-        )
+        directions = own / np.maximum(np.linalg.norm(own, axis=1, keepdims=True), np.finfo(float).tiny)
+        cosines: Numbers = np.einsum("ij,kj->ik", directions, directions)
         return np.maximum(cosines, 0)
 
     def save(self, folder: Path) -> None:

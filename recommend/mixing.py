@@ -67,7 +67,7 @@ class Plan(NamedTuple):
 
     def blend(self, training: Interactions, stage: FirstStage) -> Blend:
         """What is served beside a first stage from these choices."""
-        of_items = np.stack([spread(training.recent(self.days)), _typical(training, stage)])
+        of_items = np.stack([_scaled(training.recent(self.days)), _typical(training, stage)])
         return Blend(mix=self.mix, of_new=self.of_new, of_items=of_items)
 
 
@@ -81,14 +81,14 @@ def _typical(training: Interactions, stage: FirstStage) -> Numbers:
     return scores / max(len(users), 1)
 
 
-def spread(counts: Numbers) -> Numbers:
+def _scaled(counts: Numbers) -> Numbers:
     """Numbers with a standard deviation of 1, unless they are all equal."""
     return counts / (counts.std() or 1.0)
 
 
 def mixed(histories: Interactions, scorer: Scorer, recent: Numbers) -> Mixed:
     """Ranks items for users with these histories by any mix."""
-    own, popular = cache(lambda half_life: histories.matrix(histories.decayed(half_life))), spread(recent)
+    own, popular = cache(lambda half_life: histories.matrix(histories.decayed(half_life))), _scaled(recent)
     others = cache(lambda recency: histories.largest(histories.decayed(recency)))
 
     def scores(users: Indices, mix: Mix) -> Scores:

@@ -186,8 +186,9 @@ class Recommender:
     def is_personal(self, wanted: Wanted, items: Indices) -> bool:
         """Whether the `items` that somebody gets depend on their history; else they are the most popular."""
         mix = self._blend(wanted).of(new=wanted.new)
-        is_own = mix.own and np.isin(items, wanted.history).any()
-        return len(wanted.history) > 0 and bool(mix.others or is_own or self._ranks(wanted))
+        return len(wanted.history) > 0 and bool(
+            mix.others or self._ranks(wanted) or (mix.own and np.isin(items, wanted.history).any())
+        )
 
     def explained(self, wanted: Wanted, best: Indices, scores: npt.NDArray[np.float64]) -> list[Recommended]:
         """These items with their scores, and the reasons from the latest of the history; see `Blend.reasons`."""
