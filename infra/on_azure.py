@@ -407,7 +407,6 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         cluster=cluster.id,
         namespace=NAMESPACE,
         container_logs=azure.container_insights,
-        recommends=recommends,
     )
 
     # ---- The service: its keys and certificate in the vault, pods in the cluster behind a load balancer.
@@ -509,7 +508,7 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         "image_digest": image.text("digest"),
         "bundle_hash": model.text("served_hash"),
         "machine_learning": models.id.apply(studio.format),
-        "usd_per_month": Output.from_input(usd_per_month(stack, azure, recommends=recommends)),
+        "usd_per_month": Output.from_input(usd_per_month(stack, azure)),
         "databricks": url,
         "run": training.text("run_url"),
         "authority": certificate.text("authority"),

@@ -9,10 +9,9 @@ import pulumi
 from pulumi import Input, ResourceOptions
 from pulumi_azure_native import applicationinsights, monitor, operationalinsights
 
-from infra.cloud.names import Names, resource_groups
+from infra.cloud.names import Names
 from infra.cloud.queries import ALERTS, whole
 from infra.cloud.site import Site
-from infra.cloud.workbook import workbook
 from infra.step_resource import Group
 
 
@@ -160,7 +159,6 @@ RUNBOOKS = {
     "latency": "overload",
     "no-traffic": "no-traffic",
     "drift": "drift",
-    "unknown-users": "unknown-users",
     "certificate-expiry": "expired-certificate",
     "budget": "bill",
 }
@@ -176,9 +174,8 @@ def alerts(
     cluster: Input[str],
     namespace: str,
     container_logs: bool,
-    recommends: bool,
 ) -> None:
-    """Metric alerts on the nodes, query alerts on training runs and the service, and the workbook.
+    """Metric alerts on the nodes, and query alerts on training runs and the service.
 
     `namespace` is the service's in Kubernetes, `container_logs` whether the pods' logs are collected.
     """
@@ -215,7 +212,7 @@ def alerts(
             opts=own,
         )
     for name, alert in ALERTS.items():
-        if (alert.of_service and not container_logs) or (alert.of_recommendations and not recommends):
+        if alert.of_service and not container_logs:
             continue
         monitor.ScheduledQueryRule(
             name,
@@ -243,28 +240,6 @@ def alerts(
             tags=site.tags,
             opts=own,
         )
-    applicationinsights.Workbook(
-        "workbook",
-        resource_name_=names.workbook,
-        resource_group_name=site.group,
-        location=site.location,
-        kind=applicationinsights.WorkbookSharedTypeKind.SHARED,
-        category="workbook",
-        display_name=f"Personalization, stack {names.stack}",
-        source_id=monitoring.logs,
-        serialized_data=pulumi.Output.json_dumps(
-            workbook(
-                stack=names.stack,
-                cluster=cluster,
-                logs=monitoring.logs,
-                namespace=namespace,
-                groups=resource_groups(names),
-                of_service=container_logs,
-            )
-        ),
-        tags=site.tags,
-        opts=own,
-    )
 
 
 def what_to_do(alert: str) -> str:

@@ -118,11 +118,6 @@ class Names:
         return f"{self.dns_label}.internal"
 
     @property
-    def workbook(self) -> str:
-        """The workbook; Azure requires a GUID."""
-        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"workbook/{self.token}"))
-
-    @property
     def catalog_object(self) -> str:
         """Storage credential, external locations and catalog in Unity Catalog, unique in the metastore."""
         return f"lake_{self.readable}{self.token}"

@@ -58,15 +58,15 @@ def estimate(scenario: Scenario, prices: Prices) -> Estimate:
     )
 
 
-def bill(stack: str, settings: AzureSettings, *, recommends: bool = False) -> Estimate:
+def bill(stack: str, settings: AzureSettings) -> Estimate:
     """The monthly bill of the stack; raises `PriceUnknownError`."""
-    return estimate(of_settings(stack, settings, recommends=recommends), snapshot())
+    return estimate(of_settings(stack, settings), snapshot())
 
 
-def usd_per_month(stack: str, settings: AzureSettings, *, recommends: bool = False) -> float | None:
+def usd_per_month(stack: str, settings: AzureSettings) -> float | None:
     """The likely total in USD; None where the price of something in it is unknown, which must not stop an `up`."""
     try:
-        return float(bill(stack, settings, recommends=recommends).total().likely)
+        return float(bill(stack, settings).total().likely)
     except PriceUnknownError:
         return None
 

@@ -9,8 +9,7 @@ from infra.private import LINKS, ZONES
 METRIC_ALERTS = 2
 """On the nodes (`infra/cloud/monitoring.py`)."""
 QUERY_ALERTS, SERVICE_QUERY_ALERTS = 1, 6
-"""On training runs, and on the service's logs where they are collected (`infra/cloud/queries.py`); a service
-that recommends has one more of these."""
+"""On training runs, and on the service's logs where they are collected (`infra/cloud/queries.py`)."""
 REFERENCE = "reference"
 
 TRAININGS_PER_MONTH = 30
@@ -83,11 +82,10 @@ def of_settings(
     name: str,
     settings: AzureSettings,
     *,
-    recommends: bool = False,
     trainings: float = TRAININGS_PER_MONTH,
     hours_per_training: float = HOURS_PER_TRAINING,
 ) -> Scenario:
-    """A stack's scenario at its autoscalers' minimum; `recommends` is whether its dataset has users and items."""
+    """A stack's scenario at its autoscalers' minimum."""
     logs, about_logs = _logs(settings)
     system = Pool(name="system nodes", size=settings.system_vm_size, nodes=settings.system_nodes_min)
     scoring = Pool(name="scoring nodes", size=settings.scoring_vm_size, nodes=settings.scoring_nodes_min)
@@ -105,12 +103,12 @@ def of_settings(
         log_gb=logs,
         nat_gateways=1,
         metric_alerts=METRIC_ALERTS,
-        query_alerts=QUERY_ALERTS + (SERVICE_QUERY_ALERTS + recommends) * settings.container_insights,
+        query_alerts=QUERY_ALERTS + SERVICE_QUERY_ALERTS * settings.container_insights,
         **_private(zones_given=settings.private_dns_zones is not None) if settings.network is Network.PRIVATE else {},
         assumptions=(
             f"{trainings:g} trainings of {hours_per_training:g} h on {1 + settings.training_workers} nodes",
             *_about_nodes(settings),
-            f"{STORED_GB:g} GB stored{', users and items included' if recommends else ''}, {about_logs}",
+            f"{STORED_GB:g} GB stored, {about_logs}",
         ),
     )
 

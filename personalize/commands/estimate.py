@@ -17,9 +17,7 @@ from infra.cost.scenarios import Scenario, of_settings, reference
 from infra.settings import azure_settings, load_settings
 from personalize.stack.stack_files import StackFiles
 from personalize.terminal import Json, print_json, results, say, tell
-from steps.datasets import located
 from tools.paths import ROOT
-from training.parameters import Dataset, FilmsDataset, TablesDataset
 
 PARTS: dict[Part, str] = {"always_on": "always on", "training": "training"}
 STACK_FILE = ".yaml"
@@ -79,8 +77,7 @@ def _scenario(name: str, trainings: float, hours: float, load: tuple[float, floa
     values = files.committed().get("config") or {}
     if values.get("personalization:target") != "azure":
         raise BadInputError(f"Stack {name} is on this machine and costs nothing. Name a stack on Azure: `--stack dev`.")
-    settings = load_settings(values)
-    azure = azure_settings(settings)
+    azure = azure_settings(load_settings(values))
     sizing: tuple[str, ...] = ()
     if load is not None:
         qps, qps_per_core = load
@@ -89,18 +86,8 @@ def _scenario(name: str, trainings: float, hours: float, load: tuple[float, floa
         nodes = f"scoring_nodes_min {azure.scoring_nodes_min}, scoring_nodes_max {azure.scoring_nodes_max}"
         measured = f"at {qps_per_core:,g} a second and core, {azure.cpu_millicores / 1000:g} cores a pod"
         sizing = (f"{qps:,g} requests a second need {pods}, {nodes}, {measured}",)
-    found = of_settings(
-        name, azure, recommends=_recommends(settings.dataset), trainings=trainings, hours_per_training=hours
-    )
+    found = of_settings(name, azure, trainings=trainings, hours_per_training=hours)
     return replace(found, assumptions=(*sizing, *found.assumptions))
-
-
-def _recommends(dataset: Dataset) -> bool:
-    if not isinstance(dataset, TablesDataset):
-        return isinstance(dataset, FilmsDataset)
-    from training.datasets import recommends  # noqa: PLC0415 - loads what other estimates do not need
-
-    return recommends(located(dataset))
 
 
 def _show(shown: Estimate, beside: Estimate) -> None:

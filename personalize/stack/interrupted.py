@@ -34,7 +34,6 @@ AZURE_PATHS = {
     "keyvault:Secret": VAULT + "/secrets/{secretName}",
     "operationalinsights:Workspace": GROUP + "/providers/Microsoft.OperationalInsights/workspaces/{workspaceName}",
     "applicationinsights:Component": INSIGHTS + "/components/{resourceName}",
-    "applicationinsights:Workbook": INSIGHTS + "/workbooks/{resourceName}",
     "monitor:DiagnosticSetting": "/{resourceUri}/providers/microsoft.insights/diagnosticSettings/{name}",
     "monitor:ActionGroup": INSIGHTS + "/actionGroups/{actionGroupName}",
     "monitor:MetricAlert": INSIGHTS + "/metricAlerts/{ruleName}",

@@ -34,7 +34,6 @@ UNFINISHED = (
     "was trained."
 )
 HARMLESS = (
-    (r"azure-native:applicationinsights:Workbook", r"serializedData", "somebody arranged the workbook in the portal"),
     (r"azure-native:.*", r'tags\["hidden-.*"\]', "the portal's own tags"),
     (DEPLOYMENT, r'spec\.template\.metadata\.annotations\[".*/restartedAt"\]', "somebody restarted the pods"),
     (

@@ -7,14 +7,15 @@ from tests.support.page_blocks import PROMPT, PageBlock
 from tools.paths import ROOT
 
 BLOCKS = [block for session in sessions().values() for block in session]
-DRAWINGS = {"mermaid"}
+NOT_TYPED = {"mermaid", "kusto"}
+"""Drawings, and queries, which `tests/infra/unit/test_queries.py` parses."""
 DIAGRAM = "─"
 """Occurs in text drawings but in no output."""
 
 
 def wrong(block: PageBlock) -> str:
     """Why a block is neither run nor gives a reason; empty if it's fine."""
-    if block.mark or block.language in DRAWINGS or (block.language == "text" and DIAGRAM in block.content):
+    if block.mark or block.language in NOT_TYPED or (block.language == "text" and DIAGRAM in block.content):
         return ""
     match block.language:
         case "sh":

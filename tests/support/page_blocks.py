@@ -96,6 +96,12 @@ def blocks_of(page: Path) -> list[PageBlock]:
     return list(blocks(page.read_text(encoding="utf-8"), page))
 
 
+def queries_in_docs() -> dict[str, str]:
+    """The Log Analytics queries of all pages, by their place."""
+    found = (block for page in sorted((ROOT / "docs").rglob("*.md")) for block in blocks_of(page))
+    return {block.place: block.content for block in found if block.language == "kusto"}
+
+
 def _typed(lines: list[str]) -> Iterator[Command]:
     """A command continues on the next line if its own ends with a backslash or a pipe."""
     starts = [number for number, line in enumerate(lines) if line.startswith(PROMPT)]

@@ -1,7 +1,6 @@
 """Azure resource names are always valid, and two stacks never share one."""
 
 import re
-import uuid
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,7 +52,7 @@ def test_names_are_valid_whatever_the_stack_is_called(names: Names) -> None:
 
 def test_every_name_has_its_rule() -> None:
     declared = {name for name, value in vars(Names).items() if isinstance(value, property | Name)}
-    assert declared - {"workbook", "readable", "lasting_token"} == set(RULES)
+    assert declared - {"readable", "lasting_token"} == set(RULES)
 
 
 @given(first=NAMES, second=NAMES)
@@ -82,11 +81,6 @@ def test_a_pool_name_fits_and_depends_on_what_cannot_change(names: Names, proper
     assert re.fullmatch("[a-z][a-z0-9]{0,11}", name)
     assert name == names.scoring_pool(*properties)
     assert name != names.scoring_pool(*properties, "another")
-
-
-@given(names=NAMES)
-def test_the_workbook_is_a_guid(names: Names) -> None:
-    assert str(uuid.UUID(names.workbook)) == names.workbook
 
 
 @given(scope=st.text(), role=st.text(alphabet="abc-"), principal=st.text(alphabet="abc-"))

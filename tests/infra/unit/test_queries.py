@@ -1,14 +1,15 @@
-"""The KQL of alerts and workbook passes Microsoft's own parser; the service's tests check the log fields it reads."""
+"""The KQL of alerts and pages passes Microsoft's own parser; the service's tests check the log fields it reads."""
 
 import json
 import os
-import re
 import subprocess
 
 import pytest
 
-from infra.cloud.queries import ALERTS, CHARTS, SLOW_SECONDS, SLOWEST_SECONDS, whole
+from infra.cloud.queries import ALERTS, SLOW_SECONDS, SLOWEST_SECONDS, whole
+from infra.workload.names import NAMESPACE
 from scoring.worker.metrics import BUCKETS
+from tests.support.page_blocks import queries_in_docs
 from tools import npm
 from tools.paths import ROOT
 
@@ -16,12 +17,10 @@ TABLES = {
     "ContainerLogV2": "TimeGenerated: datetime, Computer: string, ContainerId: string, ContainerName: string, "
     "PodName: string, PodNamespace: string, LogMessage: dynamic, LogSource: string, LogLevel: string",
     "DatabricksJobs": "TimeGenerated: datetime, ActionName: string, RequestParams: string, Response: string",
-    "KubeNodeInventory": "TimeGenerated: datetime, Computer: string, ClusterName: string, Labels: string",
     "Usage": "TimeGenerated: datetime, DataType: string, Quantity: real, IsBillable: bool",
 }
 """The columns that the queries read, from Azure Monitor's reference; the real tables have more."""
-QUERIES = {name: alert.query for name, alert in ALERTS.items()} | {chart.title: chart.query for chart in CHARTS}
-WHOLE = {name: whole(query, "personalization") for name, query in QUERIES.items()}
+WHOLE = {name: whole(alert.query, NAMESPACE) for name, alert in ALERTS.items()}
 
 MODULES = npm.folder("kusto") / "node_modules"
 
@@ -31,7 +30,7 @@ def test_every_query_is_right() -> None:
     checked = subprocess.run(
         [str(npm.node()), ROOT / "tools" / "kusto" / "check.js"],
         env={**os.environ, "NODE_PATH": str(MODULES)},
-        input=json.dumps({"queries": WHOLE, "tables": TABLES}),
+        input=json.dumps({"queries": WHOLE | queries_in_docs(), "tables": TABLES}),
         capture_output=True,
         text=True,
         timeout=60,
@@ -42,10 +41,14 @@ def test_every_query_is_right() -> None:
 
 def test_only_what_needs_the_pods_logs_asks_for_them() -> None:
     of_service = {name for name, alert in ALERTS.items() if alert.of_service}
-    of_service |= {chart.title for chart in CHARTS if chart.of_service}
-    collected = re.compile("ContainerLogV2|KubeNodeInventory")
-    assert of_service == {name for name, query in WHOLE.items() if collected.search(query)}
-    assert all("namespace" not in query for query in WHOLE.values())
+    assert of_service == {name for name, query in WHOLE.items() if "ContainerLogV2" in query}
+    assert all("{namespace}" not in query for query in WHOLE.values())
+
+
+def test_a_page_s_query_reads_the_service_s_own_lines() -> None:
+    read = [query for query in queries_in_docs().values() if "ContainerLogV2" in query]
+    assert read
+    assert all(f"PodNamespace == '{NAMESPACE}'" in query for query in read)
 
 
 def test_a_latency_is_one_that_the_service_tells_apart() -> None:

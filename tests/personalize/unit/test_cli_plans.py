@@ -12,7 +12,7 @@ from personalize.commands.app import app
 from personalize.stack.events import Change, Outcome
 
 ACCOUNT = "azure-native:storage:StorageAccount"
-WORKBOOK = "azure-native:applicationinsights:Workbook"
+INSIGHTS = "azure-native:applicationinsights:Component"
 CLUSTER = "azure-native:containerservice:ManagedCluster"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 TRAINING = "personalize:azure:TrainingRun"
@@ -174,7 +174,7 @@ def differs(planned: Planned, *changes: Change) -> str | None:
 
 
 HARMLESS = (
-    change("workbook", WORKBOOK, "update", "serializedData", 'tags["hidden-link:x"]'),
+    change("insights", INSIGHTS, "update", 'tags["hidden-link:x"]'),
     change("cluster", CLUSTER, "update", "agentPoolProfiles[1]"),
     change("pods", DEPLOYMENT, "update", 'spec.template.metadata.annotations["kubectl.kubernetes.io/restartedAt"]'),
     change("job-permissions", "databricks:index/permissions:Permissions", "update", "accessControls[2]"),
@@ -183,16 +183,16 @@ HARMLESS = (
 
 def test_a_harmless_difference_is_shown_with_its_reason(planned: Planned) -> None:
     assert differs(planned, *HARMLESS) is None
-    assert "somebody arranged the workbook in the portal; the portal's own tags" in typed("preview").stdout
+    assert "the portal's own tags" in typed("preview").stdout
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        change("it", WORKBOOK, "update", "serializedData", "displayName"),
-        change("it", WORKBOOK, "update"),
-        change("it", WORKBOOK, "create"),
-        change("it", WORKBOOK, "replace", "serializedData"),
+        change("it", INSIGHTS, "update", 'tags["hidden-link:x"]', "kind"),
+        change("it", INSIGHTS, "update"),
+        change("it", INSIGHTS, "create"),
+        change("it", INSIGHTS, "replace", 'tags["hidden-link:x"]'),
         change("it", CLUSTER, "update", "agentPoolProfiles[0].vmSize"),
         change("it", "azure-native:keyvault:Vault", "update", "properties.enableRbacAuthorization"),
         change("it", ACCOUNT, "update", "allowBlobPublicAccess"),

@@ -47,23 +47,6 @@ def test_a_stack_can_be_compared_with_a_file_of_other_settings(tmp_path: Path) -
     }
 
 
-@pytest.mark.parametrize(
-    "dataset", [{"kind": "films"}, {"kind": "tables", "spec": str(ROOT / "examples" / "tables" / "dataset.yaml")}]
-)
-def test_a_stack_that_recommends_pays_for_one_more_alert_where_the_pods_logs_are_collected(
-    tmp_path: Path, dataset: dict[str, Any]
-) -> None:
-    content = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]
-    content["personalization:azure"]["container_insights"] = True
-    files = [tmp_path / name for name in ("with.yaml", "without.yaml")]
-    for file, trained_on in zip(files, (dataset, {"kind": "criteo", "path": "sample"}), strict=True):
-        file.write_text(yaml.safe_dump({"config": content | {"personalization:dataset": trained_on}}))
-    found = run("--stack", str(files[0]), "--compare", str(files[1]))
-    assert found["total_usd_per_month"] - found["beside"]["total_usd_per_month"] == pytest.approx(1.50)
-    assert any("users and items included" in one for one in found["assumptions"])
-    assert not any("users and items included" in one for one in found["beside"]["assumptions"])
-
-
 def test_a_load_gives_a_stack_its_pods_and_nodes_whatever_its_file_says() -> None:
     found = run("--stack", "prod", "--qps", "70000")
     # Half a core scores 5,000 requests a second, 3,500 at 70 %: 20 pods. A node of four cores has room for six, and a

@@ -1,4 +1,4 @@
-"""Metrics of drift, and the log's summary lines, from which alerts and the workbook are computed where no Prometheus
+"""Metrics of drift, and the log's summary lines, from which alerts are computed where no Prometheus
 scrapes the service."""
 
 import re
@@ -13,10 +13,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from features.bundle import Bundle
 from features.schema import CRITEO
-from infra.cloud.queries import ALERTS, CHARTS
+from infra.cloud.queries import ALERTS
 from scoring.model.model import BATCH_ROWS, BATCH_SECONDS
 from tests.support.bundles import Record, random_records
 from tests.support.certificates import make_certificate
+from tests.support.page_blocks import queries_in_docs
 from tests.support.raw_http import HEAD, HEALTH, connected, score
 from tests.support.services import (
     KEY,
@@ -36,7 +37,7 @@ FIELD = re.compile(r"\bline\.(\w+)")
 
 
 def test_the_lines_have_every_field_that_a_query_asks_for(bundle: Bundle, tmp_path: Path) -> None:
-    queries = [alert.query for alert in ALERTS.values()] + [chart.query for chart in CHARTS]
+    queries = [*(alert.query for alert in ALERTS.values()), *queries_in_docs().values()]
     asked = {field for query in queries for field in FIELD.findall(query)} - {"level", "event"}
     certificate, key = make_certificate(tmp_path, days=DAYS)
     arguments = ["--tls-cert", str(certificate), "--tls-key", str(key)]
