@@ -45,7 +45,6 @@ from steps.certificate import Certificate
 from steps.champion import ChampionOnAzure
 from steps.cluster_ready import ClusterReady
 from steps.data_upload import DataUploadOnAzure
-from steps.environment import Environment
 from steps.image_content import serving_code_hash
 from steps.job_libraries import SERVING_LIBRARIES, TRAINING_LIBRARIES, job_libraries, locked_versions
 from steps.libraries import Libraries
@@ -335,19 +334,6 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         bundle_url=model.text("served_url"),
         code_hash=serving_code_hash(),
         libraries=locked_versions(SERVING_LIBRARIES),
-    )
-    StepResource(
-        Environment,
-        "image-record",
-        built,
-        after=registered,
-        stack=stack,
-        tenant=azure.tenant,
-        subscription=azure.subscription,
-        resource_group=groups.training.group,
-        workspace=models.name,
-        image=image.text("image"),
-        version=version,
     )
 
     # ---- The cluster, the identity of its pods, and monitoring.

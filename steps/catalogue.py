@@ -34,7 +34,6 @@ def azure_steps() -> Steps:
     """The step of each kind on Azure."""
     from steps.certificate import Certificate  # noqa: PLC0415 - see the top
     from steps.cluster_ready import ClusterReady  # noqa: PLC0415 - see the top
-    from steps.environment import Environment  # noqa: PLC0415 - see the top
     from steps.libraries import Libraries  # noqa: PLC0415 - see the top
     from steps.workspace_ready import WorkspaceReady  # noqa: PLC0415 - see the top
 
@@ -47,7 +46,6 @@ def azure_steps() -> Steps:
         TrainingRunOnAzure(),
         ModelVersionOnAzure(),
         ServingImageOnAzure(),
-        Environment(),
         ApiKeyOnAzure(),
         Certificate(),
         ChampionOnAzure(),

@@ -41,7 +41,6 @@ class Kind(StrEnum):
     TRAINING_RUN = "TrainingRun"
     MODEL_VERSION = "ModelVersion"
     SERVING_IMAGE = "ServingImage"
-    ENVIRONMENT = "Environment"
     API_KEY = "ApiKey"
     CERTIFICATE = "Certificate"
     SCORING_SERVICE = "ScoringService"

@@ -22,9 +22,7 @@ DATA_HOLDERS = {
 LOSES = frozenset({"replace", "delete"})
 DATA_INPUTS = frozenset({"manifest_hash", "location"})
 """The inputs of upload and training that identify the data. Any other difference is in settings or code."""
-AFTER_TRAINING = frozenset(
-    {Kind.MODEL_VERSION, Kind.SERVING_IMAGE, Kind.ENVIRONMENT, Kind.SCORING_SERVICE, Kind.CHAMPION}
-)
+AFTER_TRAINING = frozenset({Kind.MODEL_VERSION, Kind.SERVING_IMAGE, Kind.SCORING_SERVICE, Kind.CHAMPION})
 """Steps that change with a new model, whatever their difference."""
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 """Changes because the pods' image has a new digest."""

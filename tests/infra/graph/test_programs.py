@@ -12,7 +12,7 @@ from tests.infra.wiring.recording import committed
 
 ONLY_HERE = {"service"}
 """Kubernetes objects replace it."""
-ONLY_ON_AZURE = {"libraries", "workspace-ready", "image-record", "service-certificate", "cluster-ready"}
+ONLY_ON_AZURE = {"libraries", "workspace-ready", "service-certificate", "cluster-ready"}
 
 
 def test_both_have_the_same_steps_but_for_what_only_one_needs_and_give_them_the_same() -> None:

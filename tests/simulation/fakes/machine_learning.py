@@ -1,4 +1,4 @@
-"""Azure ML's assets: versions of models and environments, of which only the tags can be changed."""
+"""Azure ML's assets: versions of models, of which only the tags can be changed."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from tests.simulation.services.catalogue import default_container
 from tests.simulation.world import Record, RefusedError, World
 
 DEFAULT_DATASTORE = "workspaceblobstore"
-IMMUTABLE = ("modelUri", "modelType", "image", "build", "condaFile")
+IMMUTABLE = ("modelUri", "modelType")
 
 
 async def assets(world: World, workspace: Record, request: Request) -> Response:

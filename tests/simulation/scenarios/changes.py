@@ -14,7 +14,7 @@ from tests.simulation.scenarios.report import Report
 from tests.simulation.scenarios.stack import SimulatedStack, touched
 from tools.paths import ROOT
 
-SERVED = frozenset({"replace image", "replace image-record", "update deployment"})
+SERVED = frozenset({"replace image", "update deployment"})
 ROLLED_BACK = SERVED | {"replace model", "update service-champion"}
 WORKERS = frozenset({"update training-policy", "update training-job"})
 OWN_TABLES = ROLLED_BACK | WORKERS | {"replace training", "replace data"}

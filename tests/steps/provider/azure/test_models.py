@@ -1,4 +1,4 @@
-"""The steps that keep models in Azure ML: versions, gate, champion, image record, purge; and commands about models."""
+"""The steps that keep models in Azure ML: versions, gate, champion, purge; and commands about models."""
 
 import json
 import shutil
@@ -20,7 +20,6 @@ from personalize.errors import StackMissingError
 from personalize.stack import azure_models
 from personalize.stack.azure_models import AzureVersions
 from steps.champion import ChampionOnAzure
-from steps.environment import Environment
 from steps.model_registry import RegistryOnAzure
 from steps.model_version import ModelVersionOnAzure
 from steps.registry_here import LocalRegistry
@@ -45,7 +44,6 @@ from training.parameters import TrainingParameters
 
 CALLS_OF_A_MOVE = 6
 """Four lists, the new mark, and the old one's removal."""
-IMAGE = "registryabc.azurecr.io/scoring@sha256:" + "c" * 64
 LAKE = "abfss://models@lakeabc.dfs.core.windows.net"
 REJECTED = {"accepted": False, "reasons": ["The AUC 0.51 is below 0.6."]}
 SETTINGS = AzureSettings.model_validate(
@@ -212,17 +210,6 @@ def test_there_is_a_champion_whichever_call_interrupts_its_move(
         take(ChampionOnAzure, new)
     assert [entry.number for entry in registry(take.recorder).list() if entry.champion] == [move[1]]
     assert before.read() is None
-
-
-def test_an_image_is_recorded_once_and_found_again(cloud: Cloud, take: Take) -> None:
-    wanted = {**MACHINE_LEARNING, "image": IMAGE, "version": 3}
-    record = take(Environment, wanted)
-    assert take(Environment, wanted).created == record.created
-    (shown,) = cloud.world.setting("ml_assets").values()
-    assert shown["properties"]["image"] == IMAGE
-    assert record.read() is not None
-    cloud.world.set("ml_assets", {})
-    assert record.read() is None
 
 
 def test_the_workspace_is_deleted_for_good_with_what_is_left_here(cloud: Cloud, tmp_path: Path, take: Take) -> None:
