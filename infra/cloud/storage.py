@@ -12,8 +12,6 @@ from infra.azure_settings import Replication
 from infra.cloud.names import Names
 from infra.cloud.site import Site
 
-COOL_AFTER_DAYS = 30
-
 
 class Storage(pulumi.ComponentResource):
     """The accounts. `blob_endpoint` is the lake's, for uploads; `lake_url` has a container's address for Databricks."""
@@ -28,7 +26,7 @@ class Storage(pulumi.ComponentResource):
         tenant: str,
         connector: Input[str],
     ) -> None:
-        """Create the accounts, the lake's containers and its lifecycle rule.
+        """Create the accounts and the lake's containers.
 
         `connector` is the ID of the identity with which Databricks accesses the lake, even a private stack's from
         outside.
@@ -42,7 +40,6 @@ class Storage(pulumi.ComponentResource):
         lake = {container: self._container(container, service) for container in CONTAINERS}
         self.containers = [*lake.values()]
         self.snapshots = lake[Volume.SNAPSHOTS.container].id
-        self._cool_down()
         self.blob_service_id = Output.concat(self.lake.id, "/blobServices/default")
         self.blob_endpoint = self.lake.primary_endpoints.apply(lambda endpoints: endpoints.blob)
         self.register_outputs({})
@@ -118,29 +115,4 @@ class Storage(pulumi.ComponentResource):
             container_name=container,
             public_access=storage.PublicAccess.NONE,
             opts=ResourceOptions(parent=self, protect=self._site.protect, depends_on=[service]),
-        )
-
-    def _cool_down(self) -> None:
-        """Raw data is read once for each training run, so after a month it moves to cheaper storage."""
-        cool = storage.DateAfterModificationArgs(days_after_modification_greater_than=COOL_AFTER_DAYS)
-        rule = storage.ManagementPolicyRuleArgs(
-            name="raw-data-cools-down",
-            type=storage.RuleType.LIFECYCLE,
-            enabled=True,
-            definition=storage.ManagementPolicyDefinitionArgs(
-                filters=storage.ManagementPolicyFilterArgs(
-                    blob_types=["blockBlob"], prefix_match=[f"{Volume.RAW.container}/"]
-                ),
-                actions=storage.ManagementPolicyActionArgs(
-                    base_blob=storage.ManagementPolicyBaseBlobArgs(tier_to_cool=cool)
-                ),
-            ),
-        )
-        storage.ManagementPolicy(
-            "lake-lifecycle",
-            account_name=self.lake.name,
-            resource_group_name=self._site.group,
-            management_policy_name="default",
-            policy=storage.ManagementPolicySchemaArgs(rules=[rule]),
-            opts=ResourceOptions(parent=self, deleted_with=self.lake),
         )

@@ -29,7 +29,6 @@ ZONE = NETWORK + "/privateDnsZones/{privateZoneName}"
 AZURE_PATHS = {
     "storage:StorageAccount": STORAGE,
     "storage:BlobContainer": STORAGE + "/blobServices/default/containers/{containerName}",
-    "storage:ManagementPolicy": STORAGE + "/managementPolicies/{managementPolicyName}",
     "keyvault:Vault": VAULT,
     "keyvault:Secret": VAULT + "/secrets/{secretName}",
     "operationalinsights:Workspace": GROUP + "/providers/Microsoft.OperationalInsights/workspaces/{workspaceName}",

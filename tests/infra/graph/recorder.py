@@ -38,7 +38,6 @@ AZURE_NAMES = {f"azure-native:{kind}": PART.findall(path)[-1] for kind, path in 
     "azure-native:storage:BlobServiceProperties": "blobServicesName"
 }
 """Azure's types; for each, the input that holds the resource's name."""
-NAMELESS = frozenset({"azure-native:storage:ManagementPolicy", "azure-native:storage:BlobServiceProperties"})
 USER_CREDENTIALS = "azure-native:containerservice:listManagedClusterUserCredentials"
 OTHER_TYPES = ("databricks:index/", "kubernetes:", "pulumi:providers:")
 
@@ -92,15 +91,10 @@ class Recorder(pulumi.runtime.Mocks):
             return f"{args.name}-id", {**args.inputs, **_computed(STEPS[args.typ], args)}
         if args.typ in AZURE_NAMES:
             name = args.inputs[AZURE_NAMES[args.typ]]
-            shown = {} if args.typ in NAMELESS else {"name": name}
-            return f"{_scope(args.inputs)}/{args.typ}/{name}", {
-                **args.inputs,
-                **shown,
-                **azure_outputs(args.typ, name),
-            }
+            outputs = {**args.inputs, "name": name, **azure_outputs(args.typ, name)}
+            return f"{_scope(args.inputs)}/{args.typ}/{name}", outputs
         if args.typ.startswith(OTHER_TYPES):
-            added = {"workspacePath": f"/Workspace{args.inputs.get('path')}"}
-            return f"{args.name}-id", {**added, **args.inputs, **cluster_outputs(args)}
+            return f"{args.name}-id", {**args.inputs, **cluster_outputs(args)}
         raise AssertionError(f"The program declares {args.typ}, which nobody here knows.")
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
