@@ -37,7 +37,7 @@ def program(*, reads_data: bool = True, listed: Manifest | None = None) -> None:
     try:
         # All keys at once, which `pulumi.Config` can't return: set by an inline program or by the language host.
         values = pulumi.runtime.config.get_config_env() | pulumi.runtime.config.CONFIG.get()
-        settings = load_settings(values, strict=True)
+        settings = load_settings(values)
         outputs = deploy(settings, pulumi.get_stack(), reads_data=reads_data, listed=listed)
     except PersonalizationError as error:
         raise pulumi.RunError(str(error)) from error

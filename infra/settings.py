@@ -12,7 +12,7 @@ from pydantic import Field, PositiveInt, ValidationError, ValidationInfo, field_
 
 from features.errors import BadInputError, PersonalizationError
 from infra.azure_settings import AzureSettings
-from infra.settings_text import GONE, explain
+from infra.settings_text import explain
 from steps.serving_settings import ScoringSettings
 from training.parameters import (
     Dataset,
@@ -86,16 +86,13 @@ class Settings(Parameters):
         return None if value == {} else value
 
 
-def load_settings(values: Mapping[str, Any], *, strict: bool = False) -> Settings:
+def load_settings(values: Mapping[str, Any]) -> Settings:
     """The settings from `values`, which are keyed by `namespace:key` as in a stack file.
 
-    Raises `SettingsError` with every invalid value and what is allowed; those that are `GONE` are invalid if `strict`.
+    Raises `SettingsError` with every invalid value and what is allowed.
     """
     prefix = f"{NAMESPACE}:"
     own = {key.removeprefix(prefix): _decoded(value) for key, value in values.items() if key.startswith(prefix)}
-    for group, given in own.items():
-        if not strict and isinstance(given, dict):
-            own[group] = {name: value for name, value in given.items() if f"{group}.{name}" not in GONE}
     try:
         return Settings.model_validate(own)
     except ValidationError as error:

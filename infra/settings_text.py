@@ -12,22 +12,6 @@ from pydantic_core import ErrorDetails, PydanticUndefined
 
 from features.invalid import alternatives
 
-_GROUPS = "`bootstrap` makes the groups; to move, run `destroy --keep-data`, `up` and `import-models`"
-GONE = {
-    **{f"azure.{name}_fallbacks": "" for name in ("location", "scoring_vm", "system_vm", "training_vm")},
-    **{f"azure.{name}": "" for name in ("availability_test", "service_metrics", "traces", "trace_percent", "state")},
-    **{f"azure.{name}": "" for name in ("candidate_percent", "candidate_seconds", "ephemeral_os_disks")},
-    **{f"azure.{name}_group": _GROUPS for name in ("training", "serving")},
-    **{
-        f"scoring.{name}": "`estimate --qps N` sizes a stack"
-        for name in ("target_qps", "target_p99_ms", "qps_per_core")
-    },
-    **dict.fromkeys(("azure.training_binary_files", "gate.max_drift", "training.first_stage", "training.fit"), ""),
-    "azure.models_copy": "`destroy --keep-data` saves the models",
-    "azure.rollout": "pods are always replaced one by one, and `serve VERSION` goes back",
-}
-"""The settings of earlier releases, and what to do instead, if anything. Only what changes a stack refuses them."""
-
 
 class SettingRow(NamedTuple):
     """A table row for one setting."""
@@ -52,15 +36,12 @@ def describe_settings(model: type[BaseModel]) -> Iterator[SettingRow]:
 
 
 def explain(error: ValidationError, model: type[BaseModel], namespace: str) -> Iterator[str]:
-    """One line for each invalid value: key, value, allowed values, an example; for one that is `GONE`, what to do."""
+    """One line for each invalid value: key, value, allowed values, an example."""
     by_key: dict[tuple[str, ...], list[ErrorDetails]] = {}
     for detail in error.errors():
         by_key.setdefault(_key(detail, model), []).append(detail)
     for key, details in by_key.items():
         name = f"{namespace}:{'.'.join(key)}"
-        if (advice := GONE.get(".".join(key))) is not None:
-            yield f"{name} went with an earlier release: remove it{'; ' * bool(advice)}{advice}."
-            continue
         if details[0]["type"] == "extra_forbidden":
             yield f"{name}: there is no such setting{_known(key, model)}."
             continue

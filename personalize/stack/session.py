@@ -100,7 +100,7 @@ class StackSession:
         `only` names the steps to update; the others stay unchanged. `PortInUseError` is raised before training.
         """
         self.prepare()
-        settings = self._strict_settings()
+        settings = self._settings()
         if settings.target is Target.LOCAL:
             self._engine.require_port(settings.scoring, self.files.folder)
         snapshot = self._state.snapshot()
@@ -125,7 +125,7 @@ class StackSession:
                 new = StackSession(self.stack, settings_file=self.files.source, say=self._say, scratch=Path(scratch))
                 return new.preview(on_step, known_data=known_data)
         self.prepare()
-        settings, snapshot = self._strict_settings(), self._state.snapshot()
+        settings, snapshot = self._settings(), self._state.snapshot()
         self._azure.refuse_plan(snapshot)
         if refresh:
             self._azure.enter(snapshot)
@@ -173,8 +173,8 @@ class StackSession:
         shown = json.loads(self._command(["stack", "output", "--json", "--show-secrets", "--stack", self.stack]))
         return {name: shown[name] for name in secret}
 
-    def _strict_settings(self) -> Settings:
-        return load_settings(self.files.effective(), strict=True)
+    def _settings(self) -> Settings:
+        return load_settings(self.files.effective())
 
     def _with_children(self, step: str) -> tuple[str, str]:
         """Patterns for a step's resource and its children: a URN contains the types of the resource's parents."""
