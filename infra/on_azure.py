@@ -305,7 +305,6 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         workspace=models.name,
         blob_endpoint=storage.blob_endpoint,
         registry=registry,
-        bundle=training.text("bundle"),
         bundle_hash=training.text("bundle_hash"),
         bundle_url=training.text("bundle_url"),
         data_url=uploaded.text("location"),

@@ -21,20 +21,21 @@ from steps.step import AzureStep, Created, Kind, Stack, State, Step, StepInputs,
 
 
 class Inputs(StepInputs):
-    """A candidate's bundle; and `latest`, or the number of an older version to serve instead."""
+    """A candidate by its bundle's hash; and `latest`, or the number of an older version to serve instead."""
 
     registry: str
-    bundle: str
     bundle_hash: str
     requested: str
 
 
 class LocalInputs(Inputs, Stack):
-    """In MLflow's registry."""
+    """In MLflow's registry, with the bundle in the stack's folder."""
+
+    bundle: str
 
 
 class AzureInputs(Inputs, Stack, MachineLearning, Lake):
-    """In Azure ML, with the bundle in the lake, and its lineage."""
+    """In Azure ML, with the bundle in the lake, since another machine may have trained it, and its lineage."""
 
     bundle_url: str
     data_url: str
@@ -107,7 +108,8 @@ class ModelVersionOnAzure(AzureStep[AzureInputs, AzureOutputs]):
         folder = self.folder(inputs.stack)
         registry = AzureRegistry(inputs, context)
         entry, refusal = self._entry(inputs, registry, context)
-        version, kept = self._brought(inputs, entry, context)
+        kept = self._brought(inputs, entry.bundle_url, entry.bundle_hash, context)
+        version = version_of(entry, (kept / METADATA).read_bytes())
         version.require_accepted(kept / REPORT)
         if METRIC in version.metrics:
             serving = registry.champion()
@@ -129,14 +131,15 @@ class ModelVersionOnAzure(AzureStep[AzureInputs, AzureOutputs]):
         """The version to serve, and why it is not the candidate."""
         if inputs.requested != LATEST:
             return registry.get(int(inputs.requested)), ""
+        kept = self._brought(inputs, inputs.bundle_url, inputs.bundle_hash, context)
         context.report("registering the candidate in Azure ML")
         lineage = {"data": inputs.data_url, RUN: inputs.run_url}
         try:
-            entry = registry.register(self.folder(inputs.stack).path / inputs.bundle, inputs.bundle_url, lineage)
+            entry = registry.register(kept, inputs.bundle_url, lineage)
         except AzureRefusedError as error:
             cause = f"correct what the message names in the Azure ML workspace {inputs.workspace}"
             raise AzureRefusedError(f"{error}\n{after_failure(cause)}") from error
-        candidate, kept = self._brought(inputs, entry, context)
+        candidate = version_of(entry, (kept / METADATA).read_bytes())
         if candidate.accepted:
             return entry, ""
         LakeSnapshots(inputs, context).discard(self._made(inputs, context))
@@ -144,11 +147,11 @@ class ModelVersionOnAzure(AzureStep[AzureInputs, AzureOutputs]):
         version, refusal = candidate.instead(versions_of(entries, inputs, context), kept / REPORT)
         return find(entries, version.number), refusal
 
-    def _brought(self, inputs: AzureInputs, entry: Entry, context: Context) -> tuple[Version, Path]:
-        """A version with its bundle on this machine, which is checked."""
-        kept = bundle_folder(self.folder(inputs.stack).registry, entry.bundle_hash)
-        bring(lake_folder(inputs, entry.bundle_url, context), kept, entry.bundle_hash)
-        return version_of(entry, (kept / METADATA).read_bytes()), kept
+    def _brought(self, inputs: AzureInputs, url: str, bundle_hash: str, context: Context) -> Path:
+        """The bundle at this address of the lake on this machine, checked."""
+        kept = bundle_folder(self.folder(inputs.stack).registry, bundle_hash)
+        bring(lake_folder(inputs, url, context), kept, bundle_hash)
+        return kept
 
     def _made(self, inputs: AzureInputs, context: Context) -> Published:
         """The snapshots that the candidate's run has made."""

@@ -286,7 +286,8 @@ def show_summary(outputs: dict[str, Any], stack: str) -> None:
         if number:
             results.print()
         results.print(table)
-    tell(f"\nReport: {shown_path(Path(outputs['report']))} (`.venv/bin/personalize report{flag} --open` shows it)")
+    report, opens = Path(outputs["report"]), f"`.venv/bin/personalize report{flag} --open` shows it"
+    tell(f"\nReport: {shown_path(report)} ({opens})" if report.is_file() else f"\nReport: {opens}")
     if azure_of(stack) is not None:
         results.print()
         results.print(links_table(outputs, trusted_certificate(StackFiles(stack), outputs)))

@@ -145,4 +145,6 @@ def test_an_update_ends_with_a_command_for_a_user_of_the_data(
     judged = {"accepted": True, "reason": "", "users": 40, "figures": {}, "figures_of_new": {}}
     outputs = {"endpoint": "http://127.0.0.1:1", "model_version": 1, "bundle_hash": "abc", "report": "r.html"}
     processes.show_summary(outputs | {"metrics": {"recommender": judged}}, "local")
-    assert f"  .venv/bin/personalize recommend {user} --top 5\n" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"  .venv/bin/personalize recommend {user} --top 5\n" in said
+    assert "\nReport: `.venv/bin/personalize report --open` shows it\n" in said, "the file is on another machine"

@@ -114,9 +114,10 @@ def own_tables(stack: SimulatedStack, report: Report) -> None:
 
 
 def roll_back(stack: SimulatedStack, report: Report) -> None:
-    """Serve the first version, then the latest again: nothing is trained."""
+    """Serve the first version, then the latest again, each from another machine: nothing is trained."""
     newest, trained = stack.image(), stack.training.trained
     for version, champion in ((1, ["1"]), ("latest", stack.champion())):
+        stack.move()
         done = stack.roll_back(version)
         stack.settle()
         report.want(f"touched by a rollback to {version}", sorted(ROLLED_BACK), sorted(touched(done)))

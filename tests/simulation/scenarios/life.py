@@ -157,7 +157,8 @@ def _signed_in_as_previewer(stack: SimulatedStack) -> Iterator[None]:
 
 
 def by_another_deployer(stack: SimulatedStack, report: Report) -> None:
-    """After the first `up` by hand, a workflow's identity looks at, changes and destroys what it owns nothing of."""
+    """After the first `up` by hand, a workflow's identity looks at, changes and destroys what it owns nothing of, on a
+    runner that has nothing either."""
     stack.sign_in(1)
     report.want("changes of a refreshed `up` by another deployer", {}, changes_of(stack.up(refresh=True)))
     stack.settings["azure"]["alert_mail"] = "others@example.com"

@@ -28,7 +28,7 @@ from tests.simulation.scenarios.remembered_training import RememberedTraining
 from tests.simulation.simulation import Simulation
 from tests.simulation.world import DEFAULTS, World
 from tools.control_plane import binaries
-from tools.paths import ROOT
+from tools.paths import ROOT, stacks_folder
 from tools.toolchain import pulumi_command
 
 STACK = "dev"
@@ -67,6 +67,7 @@ class SimulatedStack:
         self.training = RememberedTraining(cluster, world, trained)
         self.simulation = Simulation(world, Runs(self.training))
         self.settings = _settings()
+        self._machines = 0
 
     @property
     def file(self) -> Path:
@@ -77,7 +78,7 @@ class SimulatedStack:
     def running(self) -> Iterator[None]:
         """Start the simulated Azure, and lead this process to it."""
         with self.simulation.running(binaries()), self.simulation.entered():
-            os.environ["PERSONALIZE_STATE"] = str(self.folder / "state")
+            self.move()
             yield
 
     @property
@@ -142,7 +143,14 @@ class SimulatedStack:
             return error
         raise AssertionError("the operation went through although it was to fail")
 
+    def move(self) -> None:
+        """Go on from a machine that has nothing of the stack, like a workflow's runner."""
+        self._machines += 1
+        os.environ["PERSONALIZE_STATE"] = str(self.folder / f"machine-{self._machines}")
+
     def sign_in(self, deployer: int) -> None:
+        """Let a deployer go on, from a machine that has nothing of the stack."""
+        self.move()
         self.world.set("caller", self.settings["azure"]["deployers"][deployer]["object_id"])
         credentials.forget_tokens()
 
@@ -187,7 +195,7 @@ class SimulatedStack:
 
     def files_left(self) -> list[str]:
         """The stack's files on this machine."""
-        return sorted(path.name for path in (self.folder / "state").glob("*"))
+        return sorted(path.name for path in stacks_folder().glob("*"))
 
     def with_input(self, name: str) -> list[str]:
         """The names of the stack's resources that have the input `name`."""

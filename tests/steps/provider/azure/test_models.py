@@ -14,7 +14,6 @@ from azure_clients.resources import Lake, MachineLearning
 from azure_clients.retries import AzureRefusedError
 from features.bundle import METADATA, REPORT, checked_hash, seal
 from features.errors import BadInputError
-from infra.azure_settings import AzureSettings
 from personalize.commands.models import export, model_rows, require_version, restore
 from personalize.errors import StackMissingError
 from personalize.stack import azure_models
@@ -28,7 +27,6 @@ from tests.simulation.world import DEFAULTS
 from tests.steps.provider.azure.conftest import (
     BLOB,
     MACHINE_LEARNING,
-    SUBSCRIPTION,
     TENANT,
     WORKSPACE,
     Cloud,
@@ -38,6 +36,7 @@ from tests.steps.provider.azure.conftest import (
 from tests.steps.provider.azure.examples import GROUP
 from tests.steps.provider.azure.examples import SUBSCRIPTION as SUBSCRIPTION_ID
 from tests.steps.provider.steps import STACK, Recorder, Take
+from tests.support.azure_stack import azure_stack
 from tests.support.bundles import MakeBundle
 from training.evaluation.metrics import evaluate
 from training.parameters import TrainingParameters
@@ -46,16 +45,7 @@ CALLS_OF_A_MOVE = 6
 """Four lists, the new mark, and the old one's removal."""
 LAKE = "abfss://models@lakeabc.dfs.core.windows.net"
 REJECTED = {"accepted": False, "reasons": ["The AUC 0.51 is below 0.6."]}
-SETTINGS = AzureSettings.model_validate(
-    {
-        "subscription": SUBSCRIPTION,
-        "tenant": TENANT,
-        "deployers": DEFAULTS["deployers"],
-        "alert_mail": "operators@example.com",
-        "authorized_ip_ranges": "anywhere",
-        "allowed_sources": "anywhere",
-    }
-)
+SETTINGS = azure_stack(deployers=DEFAULTS["deployers"])
 
 
 class ExampleNames:
@@ -70,16 +60,14 @@ class ExampleNames:
         """Ignore the arguments: the names are the same for every stack."""
 
 
-def candidate(tmp_path: Path, bundle: Path, requested: str = "latest") -> dict[str, Any]:
-    """Inputs of a model version whose bundle is where training leaves it, on this machine and in the lake."""
+def candidate(bundle: Path, requested: str = "latest") -> dict[str, Any]:
+    """Inputs of a model version whose bundle is where training leaves it: in the lake, and on no other machine."""
     path = f"files/runs/{checked_hash(bundle)[:16]}/bundle"
-    shutil.copytree(bundle, tmp_path / STACK / "runs" / "run" / "bundle", dirs_exist_ok=True)
     upload(bundle, "models", path)
     return {
         **MACHINE_LEARNING,
         "registry": "ctr",
         "blob_endpoint": BLOB,
-        "bundle": "runs/run/bundle",
         "bundle_hash": checked_hash(bundle),
         "bundle_url": f"{LAKE}/{path}",
         "data_url": "abfss://raw@lakeabc.dfs.core.windows.net/1",
@@ -129,8 +117,8 @@ def test_a_candidate_is_registered_once_with_its_lineage(
 ) -> None:
     cloud.arm.faults.order("^http management PUT .*/models/", kind=FaultKind.UNAVAILABLE)
     cloud.arm.faults.order("^http management GET .*/models/", kind=FaultKind.THROTTLED)
-    created = take(ModelVersionOnAzure, candidate(tmp_path, bundle_of(1)))
-    assert take(ModelVersionOnAzure, candidate(tmp_path, bundle_of(1))).id == created.id == "1"
+    created = take(ModelVersionOnAzure, candidate(bundle_of(1)))
+    assert take(ModelVersionOnAzure, candidate(bundle_of(1))).id == created.id == "1"
     assert created.outputs.served_hash == checked_hash(bundle_of(1))
     assert (tmp_path / STACK / created.outputs.report).is_file()
     example = json.loads((tmp_path / STACK / "example.json").read_text())
@@ -143,10 +131,10 @@ def test_what_tags_must_leave_out_is_read_from_the_bundles_in_the_lake(
     cloud: Cloud, tmp_path: Path, take: Take, recorder: Recorder, bundle_of: MakeBundle
 ) -> None:
     whole = measured(bundle_of(1), tmp_path)
-    take(ModelVersionOnAzure, candidate(tmp_path, whole))
+    take(ModelVersionOnAzure, candidate(whole))
     assert tags(cloud)["metric.auc"] == "0.5"
     assert max(map(len, tags(cloud).values())) <= 256
-    lost = candidate(tmp_path, bundle_of(2))
+    lost = candidate(bundle_of(2))
     take(ModelVersionOnAzure, lost)
     container("models").delete_blob(f"{lost['bundle_url'].split('/', 3)[3]}/{METADATA}")
     first, second = versions(recorder)
@@ -159,13 +147,13 @@ def test_what_tags_must_leave_out_is_read_from_the_bundles_in_the_lake(
 
 @pytest.mark.usefixtures("cloud")
 def test_an_older_version_is_found_and_its_bundle_brought(tmp_path: Path, take: Take, bundle_of: MakeBundle) -> None:
-    take(ModelVersionOnAzure, candidate(tmp_path, bundle_of(1)))
+    take(ModelVersionOnAzure, candidate(bundle_of(1)))
     elsewhere = tmp_path / "elsewhere"
-    created = take.at(elsewhere)(ModelVersionOnAzure, candidate(elsewhere, bundle_of(2), requested="1"))
+    created = take.at(elsewhere)(ModelVersionOnAzure, candidate(bundle_of(2), requested="1"))
     assert created.outputs.served_hash == checked_hash(bundle_of(1))
     assert checked_hash((elsewhere / STACK / created.outputs.report).parent) == checked_hash(bundle_of(1))
     with pytest.raises(NoSuchVersionError, match="registered are: 1"):
-        take(ModelVersionOnAzure, candidate(tmp_path, bundle_of(2), requested="9"))
+        take(ModelVersionOnAzure, candidate(bundle_of(2), requested="9"))
 
 
 @pytest.mark.usefixtures("cloud")
@@ -174,13 +162,12 @@ def test_instead_of_a_rejected_candidate_the_newest_version_serves_that_the_stac
 ) -> None:
     rejected = with_metadata(bundle_of(3), tmp_path / "rejected", verdict=REJECTED)
     with pytest.raises(GateFailedError, match=r"rejected model version 1: The AUC 0\.51 is below 0\.6\."):
-        take(ModelVersionOnAzure, candidate(tmp_path, rejected))
+        take(ModelVersionOnAzure, candidate(rejected))
     assert [version.accepted for version in versions(recorder)] == [False]
-    take(ModelVersionOnAzure, candidate(tmp_path, bundle_of(1)))
-    imported = candidate(tmp_path / "imported", bundle_of(2))
+    take(ModelVersionOnAzure, candidate(bundle_of(1)))
+    imported = candidate(bundle_of(2))
     registry(recorder).register(bundle_of(2), imported["bundle_url"], {"run": "imported"})
-    shutil.rmtree(tmp_path / STACK / "runs")
-    found = take(ModelVersionOnAzure, candidate(tmp_path, rejected)).outputs
+    found = take(ModelVersionOnAzure, candidate(rejected)).outputs
     assert (found.version, found.served_hash) == (2, checked_hash(bundle_of(1)))
     assert found.refusal.startswith("The gate rejected model version 1: The AUC 0.51 is below 0.6. Version 2 serves.")
     for _ in range(2):
@@ -188,16 +175,16 @@ def test_instead_of_a_rejected_candidate_the_newest_version_serves_that_the_stac
             take(ChampionOnAzure, served(2, found.refusal))
         assert [entry.number for entry in registry(recorder).list() if entry.champion] == [2]
     registry(recorder).register(bundle_of(2), imported["bundle_url"], {"run": "https://adb-1"})
-    again = take(ModelVersionOnAzure, candidate(tmp_path, rejected)).outputs
+    again = take(ModelVersionOnAzure, candidate(rejected)).outputs
     assert again.version == 3, "which it has trained, too"
 
 
 @pytest.mark.parametrize("move", [(1, 2), (2, 1)])
 def test_there_is_a_champion_whichever_call_interrupts_its_move(
-    cloud: Cloud, tmp_path: Path, take: Take, bundle_of: MakeBundle, move: tuple[int, int]
+    cloud: Cloud, take: Take, bundle_of: MakeBundle, move: tuple[int, int]
 ) -> None:
     for seed in (1, 2):
-        take(ModelVersionOnAzure, candidate(tmp_path, bundle_of(seed)))
+        take(ModelVersionOnAzure, candidate(bundle_of(seed)))
     old, new = (served(number) for number in move)
     for nth in range(1, CALLS_OF_A_MOVE + 1):
         before = take(ChampionOnAzure, old)
@@ -240,10 +227,10 @@ class TestCommands:
         monkeypatch.setattr("personalize.stack.on_azure.azure_of", lambda *_: SETTINGS)
 
     @pytest.fixture
-    def first(self, stack: None, tmp_path: Path, take: Take, bundle_of: MakeBundle) -> str:
+    def first(self, stack: None, take: Take, bundle_of: MakeBundle) -> str:
         """Register a version as if from another machine, and mark it as champion; returns its bundle's hash."""
         del stack
-        take(ModelVersionOnAzure, candidate(tmp_path, bundle_of(1)))
+        take(ModelVersionOnAzure, candidate(bundle_of(1)))
         take(ChampionOnAzure, served(1))
         return checked_hash(bundle_of(1))
 
@@ -269,7 +256,7 @@ class TestCommands:
         assert [one.bundle_hash for one in found.list()] == [first, checked_hash(bundle_of(2))]
         found.fetch(found.get(2), tmp_path / "fetched")
         assert checked_hash(tmp_path / "fetched") == checked_hash(bundle_of(2))
-        outputs = take(ModelVersionOnAzure, candidate(tmp_path, bundle_of(1), requested="2")).outputs
+        outputs = take(ModelVersionOnAzure, candidate(bundle_of(1), requested="2")).outputs
         assert (outputs.version, outputs.served_hash) == (2, checked_hash(bundle_of(2)))
 
     def test_a_stack_without_models_says_so(self) -> None:

@@ -328,12 +328,12 @@ def test_after_two_rollbacks_the_latest_version_still_knows_its_users(
     for number in (1, 2, 3):
         made = replace(recommender(), items=["a", f"b{number}", "c", "d", "17"])
         bundle = make_recommending_bundle(tmp_path / f"bundle-{number}", made)
-        serve(candidate(tmp_path, bundle))
+        serve(candidate(bundle))
         former = hashes[-1] if hashes else None
         hashes.append(checked_hash(bundle))
         lake.publish(Path(hashes[-1]), former, left_by_a_run(write_snapshots(tmp_path / "run")))
     for requested in ("2", "1"):
-        serve(candidate(tmp_path, tmp_path / "bundle-3", requested))
+        serve(candidate(tmp_path / "bundle-3", requested))
     assert [lake.knows_users(one) for one in hashes] == [False, True, True]
 
 

@@ -56,7 +56,7 @@ def _stack(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def bundle(take: Take, tmp_path: Path) -> Path:
     """The bundle of the version that serves, the only one that is registered; nobody has histories yet."""
     made = make_recommending_bundle(tmp_path / "bundle", recommender())
-    take(ModelVersionOnAzure, candidate(tmp_path, made))
+    take(ModelVersionOnAzure, candidate(made))
     take(ChampionOnAzure, served(1))
     return made
 
