@@ -5,7 +5,15 @@ import re
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, PositiveInt, StringConstraints, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PositiveInt,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from infra.private import require_places
 from tools.versions import KUBERNETES
@@ -109,9 +117,16 @@ class Deployer(Parameters):
     """The object id in Entra ID."""
     type: PrincipalType
     """Its kind."""
-    databricks_name: str | None = None
-    """Its name in Databricks: a mail address, a group's name or an application's client id. Without it a deployer can
-    neither change nor delete there what another one has created."""
+    databricks_name: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)] | None = None
+    """Its name in Databricks, where the stack makes it a workspace admin: a mail address, an application's client ID,
+    or the name of a group in Databricks' account. Only a single deployer that is not a group needs none."""
+
+    @field_validator("databricks_name")
+    @classmethod
+    def _as_databricks_writes_it(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Mail addresses and client IDs in lower case, or a grant would not be found again (issue 4043 of
+        databricks/terraform-provider-databricks)."""
+        return value if value is None or info.data.get("type") is PrincipalType.GROUP else value.lower()
 
 
 class AzureSettings(Parameters):
@@ -122,7 +137,7 @@ class AzureSettings(Parameters):
     tenant: Guid = Field(examples=["00000000-0000-0000-0000-000000000000"])
     """The Entra ID tenant of the subscription."""
     deployers: tuple[Deployer, ...] = Field(min_length=1)
-    """The principals that may run `up`, preferably one Entra ID group; each is `{object_id, type}`."""
+    """The principals that may run `up`; each is `{object_id, type, databricks_name}`."""
     alert_mail: Mail = Field(examples=["operators@example.com"])
     """Mail address for alerts, failed training runs and budget warnings."""
     location: Region = "westeurope"
@@ -148,8 +163,9 @@ class AzureSettings(Parameters):
     """Workers of the training cluster in addition to its driver; 0 trains on the driver alone. The number is fixed
     during a training run, because LightGBM can't continue after a change."""
     training_run_as: Guid | None = Field(default=None, examples=["00000000-0000-0000-0000-000000000000"])
-    """The application ID of the service principal that training jobs run as; deployers need Databricks' role "Service
-    principal user" on it. By default the jobs run as the deployer that first ran `up`."""
+    """The application ID of the service principal that training jobs run as, best that of GitHub's workflows; other
+    deployers need Databricks' role "Service principal user" on it. By default the jobs run as the deployer that first
+    ran `up`."""
     training_timeout_minutes: int = Field(default=240, ge=10, le=2880)
     """Timeout of a training run, in minutes."""
     kubernetes_version: str = Field(default=KUBERNETES, pattern=r"^1\.\d{2}$")

@@ -259,7 +259,6 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         _after(inner, members.group),
         name=names.databricks,
         tags=groups.training.tags,
-        deployers=azure.deployers,
         run_as=azure.training_run_as,
         mail=azure.alert_mail,
         vm_size=azure.training_vm_size,

@@ -1,18 +1,17 @@
 """Databricks: the workspace with the identity by which it accesses the lake, its members, and the job that trains.
 
 The job runs the project's wheel on a cluster of fixed size, with libraries from the lake; the step `TrainingRun` starts
-the runs. Databricks finds users and groups in Entra ID, but refuses a grant to a service principal that is in no
-workspace ("Could not find principal"; Microsoft's page "Service principals", on adding one to a workspace).
+the runs. Databricks refuses a grant to somebody who is not in its account or workspace yet ("Could not find principal",
+"Principal not found in account": databricks/terraform-provider-databricks, issues 1773, 5414, 5018), whatever Entra ID
+knows. That adding them this way is enough was seen only on the simulation.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pulumi
 import pulumi_databricks
-from pulumi import Input, ResourceOptions
+from pulumi import Input, Output, ResourceOptions
 from pulumi_azure_native import databricks
 
 from infra.azure_settings import Deployer, PrincipalType
@@ -98,7 +97,7 @@ def _principal(identity: databricks.outputs.ManagedServiceIdentityResponse | Non
 
 @dataclass(frozen=True, kw_only=True)
 class Members:
-    """Principals by their names in Databricks, once `group` exists: the service principals among them are members."""
+    """Principals by their names in Databricks, once `group` exists: then all of them are members."""
 
     group: pulumi.Resource
     deployers: Mapping[str, str]
@@ -110,27 +109,49 @@ class Members:
 def workspace_members(
     deployers: Sequence[Deployer], run_as: str | None, workspace: pulumi.Resource, opts: ResourceOptions
 ) -> Members:
-    """Add service principals to the workspace; `run_as` is the application ID of the one that training runs as.
+    """Add the deployers to the workspace as its admins; `run_as` is the application ID that training runs as.
 
-    They are deleted with `workspace`, because one of them may be destroying the stack.
+    Only admins read and change what others created, such as the job, its members and their permissions. A group must be
+    in Databricks' account already. All are deleted with `workspace`: one of them may be destroying the stack.
     """
     group = Group("azure:Members", "members", opts)
+    own = ResourceOptions(parent=group, deleted_with=workspace)
     named = {one.object_id: one.databricks_name for one in deployers if one.databricks_name is not None}
-    applications = {
-        one.object_id: named[one.object_id]
-        for one in deployers
-        if one.type is PrincipalType.SERVICE_PRINCIPAL and one.object_id in named
-    }
-    if run_as is not None and run_as not in applications.values():
-        applications["training"] = run_as
-    for called, application in applications.items():
-        pulumi_databricks.ServicePrincipal(
-            f"member-{called}",
-            application_id=application,
-            force=True,  # one that has deployed before is already a member
-            opts=ResourceOptions(parent=group, deleted_with=workspace),
+    kinds = {one.object_id: one.type for one in deployers}
+    for called, name in named.items():
+        member = _member(called, kinds[called], name, run_as, own)
+        pulumi_databricks.PermissionAssignment(
+            f"admin-{called}",
+            permissions=["ADMIN"],
+            # By name everybody becomes a user first and an admin then, also whoever is one and runs this (`Create` in
+            # databricks/terraform-provider-databricks, access/resource_permission_assignment.go).
+            principal_id=member,
+            group_name=name if member is None else None,
+            opts=own,
         )
-    return Members(group=group, deployers=named, names={**named, **applications})
+    trains = {} if run_as is None or run_as in named.values() else {"training": run_as}
+    for called, name in trains.items():
+        _member(called, PrincipalType.SERVICE_PRINCIPAL, name, run_as, own)
+    return Members(group=group, deployers=named, names={**named, **trains})
+
+
+def _member(
+    called: str, kind: PrincipalType, name: str, run_as: str | None, own: ResourceOptions
+) -> Output[str] | None:
+    """Add a user or a service principal, who may be there already; their ID, None for a group.
+
+    The one that runs the job creates its cluster.
+    """
+    match kind:
+        case PrincipalType.USER:
+            return pulumi_databricks.User(f"member-{called}", user_name=name, force=True, opts=own).id
+        case PrincipalType.SERVICE_PRINCIPAL:
+            trains = name == run_as or None
+            return pulumi_databricks.ServicePrincipal(
+                f"member-{called}", application_id=name, force=True, allow_cluster_create=trains, opts=own
+            ).id
+        case PrincipalType.GROUP:
+            return None
 
 
 ENTRY_POINT = "train"
@@ -143,12 +164,6 @@ DEDICATED = "SINGLE_USER"
 """SynapseML calls into the JVM, which no other access mode allows."""
 ON_DEMAND = "ON_DEMAND_AZURE"
 """LightGBM fails when a node is lost, so there are no spot nodes."""
-FIELD = {
-    PrincipalType.USER: "user_name",
-    PrincipalType.GROUP: "group_name",
-    PrincipalType.SERVICE_PRINCIPAL: "service_principal_name",
-}
-"""Where the permissions of a job name a principal; a service principal by its application ID."""
 SINGLE_NODE = {"spark.databricks.cluster.profile": "singleNode", "spark.master": "local[*, 4]"}
 
 
@@ -158,7 +173,6 @@ def training_job(
     *,
     name: str,
     tags: Mapping[str, str],
-    deployers: Sequence[Deployer],
     run_as: str | None,
     mail: str,
     vm_size: str,
@@ -166,25 +180,16 @@ def training_job(
     timeout_seconds: int,
     libraries: JobLibraries,
 ) -> pulumi_databricks.Job:
-    """Cluster policy and job of this name, in the workspace of the given Databricks provider; deleted with it.
+    """The job of this name, in the workspace of the given Databricks provider; deleted with it.
 
-    The `deployers` manage both. `run_as` is the application ID of the principal that the job runs as, or else it is the
-    deployer that first ran `up`; failed runs are reported to `mail`. With 0 `workers` the driver trains alone.
+    `run_as` is the application ID of the principal that it runs as, or else it is the deployer that first ran `up`;
+    failed runs are reported to `mail`. With 0 `workers` the driver trains alone.
     """
-    own = ResourceOptions(
-        parent=Group("azure:TrainingJob", "training-job", opts),
-        deleted_with=workspace,
-    )
     alone = workers == 0
-    policy = pulumi_databricks.ClusterPolicy(
-        "training-policy", name=name, definition=json.dumps(_policy(workers, vm_size), sort_keys=True), opts=own
-    )
-    _let_manage("training-policy", deployers, "CAN_USE", own, cluster_policy_id=policy.id)
     cluster = pulumi_databricks.JobJobClusterNewClusterArgs(
         spark_version=RUNTIME,
         node_type_id=vm_size,
         num_workers=workers,
-        policy_id=policy.id,
         data_security_mode=DEDICATED,
         runtime_engine="STANDARD",
         azure_attributes=pulumi_databricks.JobJobClusterNewClusterAzureAttributesArgs(
@@ -208,7 +213,7 @@ def training_job(
         timeout_seconds=timeout_seconds,
         max_retries=0,
     )
-    job = pulumi_databricks.Job(
+    return pulumi_databricks.Job(
         "training-job",
         name=name,
         max_concurrent_runs=1,
@@ -219,53 +224,5 @@ def training_job(
         email_notifications=pulumi_databricks.JobEmailNotificationsArgs(on_failures=[mail]),
         timeout_seconds=timeout_seconds,
         tags=tags,
-        opts=own,
+        opts=ResourceOptions(parent=Group("azure:TrainingJob", "training-job", opts), deleted_with=workspace),
     )
-    _let_manage("training-job", deployers, "CAN_MANAGE", own, job_id=job.id)
-    return job
-
-
-def _let_manage(
-    resource: str,
-    deployers: Sequence[Deployer],
-    level: str,
-    own: ResourceOptions,
-    *,
-    job_id: Input[str] | None = None,
-    cluster_policy_id: Input[str] | None = None,
-) -> None:
-    """Give every deployer this level on the job or policy, which belongs to whoever created it.
-
-    A cluster policy has only CAN_USE; it is changed by workspace admins, which Contributors on the workspace are
-    (databricks/terraform-provider-databricks, permission_definitions.go; Databricks, "Create and manage compute
-    policies").
-    """
-    given = [
-        pulumi_databricks.PermissionsAccessControlArgs(permission_level=level, **{FIELD[one.type]: one.databricks_name})
-        for one in deployers
-        if one.databricks_name is not None
-    ]
-    if given:
-        pulumi_databricks.Permissions(
-            f"{resource}-permissions",
-            access_controls=given,
-            job_id=job_id,
-            cluster_policy_id=cluster_policy_id,
-            opts=own,
-        )
-
-
-def _policy(workers: int, vm_size: str) -> dict[str, Any]:
-    """The allowed clusters: exactly the job's, no autoscaling."""
-    fixed = {
-        "num_workers": workers,
-        "node_type_id": vm_size,
-        "spark_version": RUNTIME,
-        "data_security_mode": DEDICATED,
-        "azure_attributes.availability": ON_DEMAND,
-    }
-    never = ("autoscale.min_workers", "autoscale.max_workers")
-    return {
-        **{path: {"type": "fixed", "value": value} for path, value in fixed.items()},
-        **{path: {"type": "forbidden"} for path in never},
-    }

@@ -49,7 +49,7 @@ def check_deployer(subject: Subject) -> Finding:
     named = {deployer.object_id: deployer for deployer in subject.settings.deployers}
     wanted = "`azure.deployers` names the signed-in identity, or its group"
     kind = PrincipalType.SERVICE_PRINCIPAL if subject.caller.get("idtyp") == "app" else PrincipalType.USER
-    fix = f"add `{{object_id: {own}, type: {kind}}}` to `azure.deployers`"
+    fix = f"add `{{object_id: {own}, type: {kind}, databricks_name: ...}}` to `azure.deployers`"
     if own in named:
         return good("deployer", _shown(subject), wanted)
     groups = [identity for identity, deployer in named.items() if deployer.type is PrincipalType.GROUP]
@@ -62,6 +62,20 @@ def check_deployer(subject: Subject) -> Finding:
     if member.get("value"):
         return good("deployer", f"{_shown(subject)}, in {member['value'][0]}", wanted)
     return bad("deployer", f"{_shown(subject)} is in none of {', '.join(groups)}", wanted, fix)
+
+
+def check_databricks_names(subject: Subject) -> Finding:
+    """Whether the stack can add the deployers to Databricks; one alone becomes a member there by signing in."""
+    name, deployers = "deployers in Databricks", subject.settings.deployers
+    wanted = "`databricks_name` of each deployer, unless it is the only one and not a group"
+    nameless = [one.object_id for one in deployers if one.databricks_name is None]
+    if nameless and (len(deployers) > 1 or deployers[0].type is PrincipalType.GROUP):
+        fix = (
+            "add it in `azure.deployers`: a mail address, an application's client ID, or the name of a group in "
+            "Databricks' account, to which an account admin adds it"
+        )
+        return bad(name, f"{', '.join(nameless)} without `databricks_name`", wanted, fix)
+    return good(name, ", ".join(one.databricks_name or one.object_id for one in deployers), wanted)
 
 
 def check_state(subject: Subject) -> Finding:

@@ -10,7 +10,14 @@ from azure.core.exceptions import ClientAuthenticationError
 
 from azure_clients.credentials import IdentityError
 from azure_clients.errors import ManagerRefusedError
-from personalize.checks.identity import NOBODY, check_deployer, check_identity, check_state, check_subscription
+from personalize.checks.identity import (
+    NOBODY,
+    check_databricks_names,
+    check_deployer,
+    check_identity,
+    check_state,
+    check_subscription,
+)
 from personalize.checks.machine import Finding, bad
 from personalize.checks.network import check_network
 from personalize.checks.region import check_kubernetes, check_sizes
@@ -20,6 +27,7 @@ Check = Callable[[Subject], Finding | list[Finding]]
 CHECKS: dict[str, Check] = {
     "identity": check_identity,
     "deployer": check_deployer,
+    "deployers in Databricks": check_databricks_names,
     "state": check_state,
     "VM sizes": check_sizes,
     "Kubernetes": check_kubernetes,

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
 READY = WorkspaceReady.token()
-
-
-POLICY = "databricks:index/clusterPolicy:ClusterPolicy"
 JOB = "databricks:index/job:Job"
 Resources = Iterable[Mapping[str, Any]]
 
@@ -50,14 +47,11 @@ def join(resources: Resources, tenant: str) -> None:
 
 
 def numbered_identity(kind: str, inputs: Mapping[str, Any], resources: Resources, tenant: str) -> str | None:
-    """The ID that Databricks gave to the stack's object of that name; None if there is none."""
-    client = _client(resources, tenant) if kind in {POLICY, JOB} else None
+    """The ID that Databricks gave to the stack's job; None if there is none, or for something else."""
+    client = _client(resources, tenant) if kind == JOB else None
     if client is None:
         return None
-    name = inputs.get("name")
-    if kind == POLICY:
-        return next((found.policy_id for found in client.cluster_policies.list() if found.name == name), None)
-    return next((str(found.job_id) for found in client.jobs.list(name=name)), None)
+    return next((str(found.job_id) for found in client.jobs.list(name=inputs.get("name"))), None)
 
 
 def _client(resources: Resources, tenant: str) -> "WorkspaceClient | None":

@@ -72,7 +72,7 @@ DATABRICKS_IDS = {
     "index/schema:Schema": "{catalogName}.{name}",
     "index/volume:Volume": "{catalogName}.{schemaName}.{name}",
 }
-"""Databricks' objects whose ID is a name. The IDs of policies and jobs come from Databricks."""
+"""Databricks' objects whose ID is a name. A job's comes from Databricks, and a member may be added again."""
 GRANT = "index/grant:Grant"
 GRANT_IDS = {
     "catalog": "catalog/{catalog}/{principal}",

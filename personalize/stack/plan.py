@@ -39,7 +39,6 @@ HARMLESS = (
         r"agentPoolProfiles\[1\].*",
         "AKS lists the scoring pool, a resource of its own, in the cluster too",
     ),
-    (r"databricks:index/permissions:Permissions", r"accessControls.*", "Databricks adds the owner of a job"),
 )
 """Differences that need nobody's attention: type, path of the input, and why."""
 SHOWN = 6

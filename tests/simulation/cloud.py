@@ -66,6 +66,8 @@ class ResourceType:
     """Whether ARM can't delete it: it stays until its parent is deleted."""
     singleton: bool = False
     """Whether it exists as soon as its parent does: its create changes it, and its delete resets it."""
+    forced: bool = False
+    """Whether its create changes one that exists."""
     collection: str = ""
     """Where Databricks has objects of this type."""
     in_metastore: bool = False
@@ -137,7 +139,7 @@ class Cloud:
         identity = self.identity(kind, inputs)
         with self._logged("create", token, identity) as delay:
             call = self.call(kind, identity, inputs)
-            if call.old is not None and not kind.singleton:
+            if call.old is not None and not (kind.singleton or kind.forced):
                 raise RefusedError(409, "ResourceAlreadyExists", f"cannot create already existing resource '{call.id}'")
             record = self._written(call, delay)
         return replace(record, id=identity)

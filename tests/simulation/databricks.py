@@ -4,6 +4,10 @@ Run as a program, it stands in for Pulumi's provider.
 Workspace objects belong to the workspace in the record and are deleted with it; metastore objects outlive it, as on
 Databricks. Nothing answers until the workspace is ready and the caller is a member.
 
+Nobody is found in Databricks before they were added or have signed in, whatever Entra ID knows. Those who sign in by a
+role on the workspace in ARM before they were added are its admins, others by assignment. Only admins and owners read
+and change a job, and only admins members and assignments.
+
 Unity Catalog's objects have names that are unique in the metastore. Their creator owns them, and has all privileges on
 them and on what lies in them. Others need a grant on the object or on one above it: MANAGE to change and delete it,
 which allows nothing else with it; any privilege to see it (Microsoft's pages "Unity Catalog privileges and securable
@@ -21,7 +25,6 @@ from typing import Any
 from personalize.stack.interrupted import identity_of
 from tests.simulation.cloud import Call, Cloud, ResourceType, Rule
 from tests.simulation.plugins.protocol import serve_cloud
-from tests.simulation.services.authorization import SERVICE_PRINCIPAL, principals
 from tests.simulation.services.catalogue import DATABRICKS
 from tests.simulation.world import Record, RefusedError, World, key_of, world_from_environment
 
@@ -35,11 +38,13 @@ LOCATION = "databricks:index/externalLocation:ExternalLocation"
 CATALOG = "databricks:index/catalog:Catalog"
 SCHEMA = "databricks:index/schema:Schema"
 VOLUME = "databricks:index/volume:Volume"
-MEMBER = "databricks:index/servicePrincipal:ServicePrincipal"
+USER = "databricks:index/user:User"
+APPLICATION = "databricks:index/servicePrincipal:ServicePrincipal"
+ASSIGNMENT = "databricks:index/permissionAssignment:PermissionAssignment"
+MEMBERS = ("userName", "applicationId", "principalId", "groupName")
+"""The inputs with which the three name somebody."""
 GRANT = "databricks:index/grant:Grant"
-PERMISSIONS = "databricks:index/permissions:Permissions"
 JOB = "databricks:index/job:Job"
-POLICY = "databricks:index/clusterPolicy:ClusterPolicy"
 ALL = "ALL_PRIVILEGES"
 MANAGE = "MANAGE"
 OWNED = "owned"
@@ -48,6 +53,29 @@ EVERYBODY = "account users"
 READ, WRITE = "r", "w"
 NESTED = ("catalog", "schema", "volume")
 Inputs = Mapping[str, Any]
+
+
+def members(world: World, workspace: Record) -> set[str]:
+    """The names of those who were added to a workspace or have signed in."""
+    found = (one.inputs.get("userName", one.inputs.get("applicationId")) for one in world.under(workspace.id))
+    return {*filter(None, found), *_signed_in(world, workspace)}
+
+
+def is_admin(world: World, workspace: Record, who: str) -> bool:
+    """Whether somebody may do everything in a workspace, such as creating a cluster."""
+    given = (one.inputs for one in world.under(workspace.id) if one.type == ASSIGNMENT)
+    assigned = {one.get("principalId") for one in given if "ADMIN" in one["permissions"]}
+    return who in {*assigned, *_signed_in(world, workspace)}
+
+
+def may_create_clusters(world: World, workspace: Record, who: str) -> bool:
+    """Whether a job that runs as somebody gets a cluster."""
+    allowed = (one.inputs["applicationId"] for one in world.all(APPLICATION) if one.inputs.get("allowClusterCreate"))
+    return who in allowed or is_admin(world, workspace, who)
+
+
+def _signed_in(world: World, workspace: Record) -> list[str]:
+    return list(world.setting("members").get(workspace.outputs["workspaceId"], []))
 
 
 def volume_access(world: World, who: str, volume: str) -> str:
@@ -161,9 +189,9 @@ def _granted(inputs: Inputs) -> tuple[str, str]:
 def _refuse_grant(call: Call) -> None:
     _refuse_unknown(call, *_granted(call.inputs))
     who = str(call.inputs["principal"])
-    people = {name for name, found in principals(call.world).items() if found.type != SERVICE_PRINCIPAL}
-    members = {str(item.inputs["applicationId"]) for item in call.world.all(MEMBER)}
-    if who.lower() not in {name.lower() for name in {*people, *members, EVERYBODY}}:
+    groups = {str(item.inputs.get("groupName")) for item in call.world.all(ASSIGNMENT)}
+    known = {EVERYBODY, *groups}.union(*(members(call.world, one) for one in call.world.all(DATABRICKS)))
+    if who.lower() not in {name.lower() for name in known}:
         raise RefusedError(404, "PRINCIPAL_DOES_NOT_EXIST", f"Could not find principal with name {who}.")
 
 
@@ -173,22 +201,16 @@ def _refuse_granter(call: Call) -> None:
     _refuse_unless({MANAGE, OWNED}, call, *_granted(inputs))
 
 
-def _refuse_job_stranger(call: Call) -> None:
-    """A job is changed and deleted by its owner, or with CAN_MANAGE.
-
-    Databricks also lets workspace admins; the stack does not rely on who is one.
-    """
-    if call.old is None or call.old.outputs.get(OWNER) == call.caller:
-        return
-    entries = [
-        entry
-        for record in call.world.all(PERMISSIONS)
-        if record.inputs.get("jobId") == call.name
-        for entry in record.inputs["accessControls"]
-    ]
-    if not any(call.caller in entry.values() and entry["permissionLevel"] == "CAN_MANAGE" for entry in entries):
-        message = f"{call.caller} does not have Manage permissions on job {call.name}."
+def _refuse_stranger(call: Call) -> None:
+    """Raise unless the caller is an admin of the workspace, or the owner of the existing object."""
+    owns = call.old is not None and call.old.outputs.get(OWNER) == call.caller
+    if not owns and not is_admin(call.world, _workspace_with(call), call.caller):
+        message = f"{call.caller} is not an admin of the workspace, and not the owner of {call.id}."
         raise RefusedError(403, "PERMISSION_DENIED", message)
+
+
+def _workspace_with(call: Call) -> Record:
+    return next(one for one in call.world.all(DATABRICKS) if call.id.startswith(key_of(one.id) + "/"))
 
 
 def _owned(call: Call) -> dict[str, Any]:
@@ -196,9 +218,7 @@ def _owned(call: Call) -> dict[str, Any]:
 
 
 def _job_outputs(call: Call) -> dict[str, Any]:
-    workspace = call.world.get(call.id.partition("/jobs/")[0])
-    host = workspace.outputs["workspaceUrl"] if workspace else ""
-    return {**_owned(call), "url": f"https://{host}/#job/{call.name}"}
+    return {**_owned(call), "url": f"https://{_workspace_with(call).outputs['workspaceUrl']}/#job/{call.name}"}
 
 
 Type = partial(ResourceType, outputs=_owned)
@@ -271,26 +291,28 @@ ALL_TYPES = [
         delete_rules=(_refuse_granter,),
         read_rules=(_refuse_granter,),
     ),
-    Type(
-        pulumi_type=MEMBER,
-        collection="service-principals",
-        replaces=frozenset({"applicationId"}),
-    ),
-    Type(
-        pulumi_type=PERMISSIONS,
-        collection="permissions",
-        replaces=frozenset({"jobId", "clusterPolicyId"}),
-    ),
-    Type(
-        pulumi_type=POLICY,
-        collection="policies",
-        outputs=lambda call: {**_owned(call), "policyId": call.name},
+    *(
+        ResourceType(
+            pulumi_type=token,
+            collection=collection,
+            forced=True,
+            replaces=frozenset(replaces),
+            rules=(_refuse_stranger,),
+            delete_rules=(_refuse_stranger,),
+            read_rules=(_refuse_stranger,),
+        )
+        for token, collection, replaces in (
+            (USER, "users", {"userName"}),
+            (APPLICATION, "service-principals", {"applicationId"}),
+            (ASSIGNMENT, "assignments", {"principalId", "groupName"}),
+        )
     ),
     Type(
         pulumi_type=JOB,
         collection="jobs",
-        rules=(_refuse_job_stranger,),
-        delete_rules=(_refuse_job_stranger,),
+        rules=(lambda call: _refuse_stranger(call) if call.old else None,),
+        delete_rules=(_refuse_stranger,),
+        read_rules=(_refuse_stranger,),
         outputs=_job_outputs,
     ),
 ]
@@ -311,9 +333,10 @@ class Databricks(Cloud):
         self._host = host if isinstance(host, str) else None
 
     def identity(self, kind: ResourceType, inputs: Mapping[str, Any]) -> str:
-        """The object's name, or a number that Databricks gives it."""
-        if named := identity_of(kind.pulumi_type, inputs, ""):
-            return named
+        """The object's name, or a number that Databricks gives it. Databricks numbers members too."""
+        of_members = (inputs[name] for name in MEMBERS if name in inputs)
+        if named := identity_of(kind.pulumi_type, inputs, "") or next(of_members, None):
+            return str(named)
         with self.world.transaction():
             number = int(self.world.setting("next_number")) + 1
             self.world.set("next_number", number)
@@ -327,7 +350,7 @@ class Databricks(Cloud):
         base = METASTORE if kind.in_metastore else workspace.id
         key = key_of(f"{base}/{kind.collection}/{identity.strip('/')}")
         call = Call(self.world, kind, key, identity, inputs, self.world.get(key))
-        if call.caller not in self.world.setting("members").get(workspace.outputs["workspaceId"], []):
+        if call.caller not in members(self.world, workspace):
             raise RefusedError(403, "PERMISSION_DENIED", f"{call.caller} is not a member of the workspace.")
         if kind.in_metastore and not self.world.setting("metastore"):
             raise RefusedError(404, "METASTORE_DOES_NOT_EXIST", "No metastore is assigned to the workspace.")

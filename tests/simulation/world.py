@@ -209,7 +209,7 @@ DEFAULTS: Mapping[str, Any] = {
     "images": {},  # what ACR Tasks built, by digest
     "build_outcomes": [],  # results of the next builds: "" or "fail"
     "run_outcomes": [],  # results of the next job runs: "", "fail", "hang"
-    "members": {},  # Databricks workspace id: object ids that have signed in
+    "members": {},  # Databricks workspace id: object ids that have signed in before somebody added them
     "next_number": 1000,  # the last number that a service gave out
     # Privileges of a workspace's admins in the metastore if Databricks enabled the workspace automatically; None if
     # they may not even read them.

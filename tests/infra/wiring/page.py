@@ -1,6 +1,5 @@
 """Recordings as readable YAML that changes only if the wiring does."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -117,7 +116,7 @@ def _entry(one: Declared, ids: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _readable(value: Any, ids: Mapping[str, str], name: str = "") -> Any:
-    """`value` for the page: JSON and YAML inside texts is parsed, inputs in `NOT_WIRING` become fixed texts."""
+    """`value` for the page: YAML inside texts is parsed, inputs in `NOT_WIRING` become fixed texts."""
     if name in NOT_WIRING and not isinstance(value, list):
         return NOT_WIRING[name]
     match value:
@@ -142,14 +141,10 @@ def _with_owners(text: str, ids: Mapping[str, str]) -> str:
 
 
 def _opened(text: str) -> Any:
-    if text.startswith(("{", "[")):
-        try:
-            return json.loads(text)
-        except json.JSONDecodeError:
-            return None
-    if text.startswith("array:"):  # of the Secrets Store CSI driver's Azure provider: YAML texts in a YAML list
-        return {"array": [yaml.safe_load(entry) for entry in yaml.safe_load(text)["array"]]}
-    return None
+    """The content of a text of the Secrets Store CSI driver's Azure provider, YAML texts in a YAML list; or None."""
+    return (
+        {"array": [yaml.safe_load(one) for one in yaml.safe_load(text)["array"]]} if text.startswith("array:") else None
+    )
 
 
 class _Dumper(yaml.SafeDumper):

@@ -139,29 +139,40 @@ def test_deployers_and_machines_have_these_roles_on_these_resources() -> None:
     assert given == {True: OF_DEPLOYER, False: OF_MACHINES}
 
 
-def test_each_kind_of_deployer_is_named_in_databricks_by_its_own_field() -> None:
-    """databricks/terraform-provider-databricks, docs/resources/permissions.md."""
-    workflow, trainer = "88888888-8888-4888-8888-888888888888", "99999999-9999-4999-8999-999999999999"
+WORKFLOW, TRAINER = "aaaaaaaa-8888-4888-8888-888888888888", "bbbbbbbb-9999-4999-8999-999999999999"
+
+
+@pytest.mark.parametrize(
+    ("run_as", "may_create_clusters"),
+    [(WORKFLOW, {WORKFLOW: True}), (TRAINER, {WORKFLOW: None, TRAINER: True}), (None, {WORKFLOW: None})],
+    ids=["a deployer", "somebody else", "whoever runs up first"],
+)
+def test_every_deployer_is_an_admin_of_databricks_and_who_trains_may_create_clusters(
+    run_as: str | None, may_create_clusters: dict[str, bool | None]
+) -> None:
+    """databricks/terraform-provider-databricks, docs/resources/permission_assignment.md and service_principal.md."""
     deployers = [
-        {"object_id": DEPLOYERS[0], "type": "User", "databricks_name": "somebody@example.com"},
-        {"object_id": DEPLOYERS[1], "type": "ServicePrincipal", "databricks_name": workflow},
-        {"object_id": trainer, "type": "Group", "databricks_name": "deployers"},
+        {"object_id": DEPLOYERS[0], "type": "User", "databricks_name": "Somebody@Example.com"},
+        {"object_id": DEPLOYERS[1], "type": "ServicePrincipal", "databricks_name": WORKFLOW.upper()},
+        {"object_id": TRAINER, "type": "Group", "databricks_name": "Deployers"},
     ]
-    found = record(committed("dev", deployers=deployers, training_run_as=trainer), "dev").resources
-    members, jobs, permissions = (
-        [one.inputs for one in found if one.name.startswith(f"databricks:{kind} ")]
-        for kind in ("ServicePrincipal", "Job", "Permissions")
+    found = record(committed("dev", deployers=deployers, training_run_as=run_as), "dev").resources
+    users, applications, admins, (job,) = (
+        [one for one in found if one.name.startswith(f"databricks:{kind} ")]
+        for kind in ("User", "ServicePrincipal", "PermissionAssignment", "Job")
     )
-    assert {member["applicationId"] for member in members} == {workflow, trainer}
-    assert {job["runAs"]["servicePrincipalName"] for job in jobs} == {trainer}
-    assert permissions
-    for one in permissions:
-        level = "CAN_MANAGE" if "jobId" in one else "CAN_USE"
-        assert one["accessControls"] == [
-            {"permissionLevel": level, "userName": "somebody@example.com"},
-            {"permissionLevel": level, "servicePrincipalName": workflow},
-            {"permissionLevel": level, "groupName": "deployers"},
-        ]
+    assert [one.inputs["userName"] for one in users] == ["somebody@example.com"], "as Databricks writes it"
+    assert all(one.inputs["force"] for one in users + applications), "who has signed in is there already"
+    asked = {one.inputs["applicationId"]: one.inputs.get("allowClusterCreate") for one in applications}
+    assert asked == may_create_clusters
+    assert job.inputs.get("runAs") == (None if run_as is None else {"servicePrincipalName": run_as})
+    assert {tuple(one.inputs["permissions"]) for one in admins} == {("ADMIN",)}
+    ids = {one.id for one in users} | {one.id for one in applications if one.inputs["applicationId"] == WORKFLOW}
+    assert {one.inputs.get("principalId", one.inputs.get("groupName")) for one in admins} == {*ids, "Deployers"}
+    members = {one.name: one.options["deleted_with"] for one in (*users, *applications, *admins)}
+    assert {*members.values()} == {"databricks:Workspace databricks-workspace"}
+    waiting = [one for one in found if one.name.startswith(("azure:LakeAccess", "azure:Volumes", "azure:TrainingJob"))]
+    assert [members.keys() <= {*one.after} for one in waiting] == [True] * 3, "grants and job come after the members"
 
 
 @pytest.mark.parametrize("page", ["dev", "prod"])

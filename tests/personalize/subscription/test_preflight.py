@@ -32,6 +32,7 @@ def test_a_subscription_that_has_everything_passes_and_nothing_is_changed(world:
         "subscription",
         "identity",
         "deployer",
+        "deployers in Databricks",
         "state",
         "VM sizes",
         "quota",
@@ -68,6 +69,29 @@ def test_the_example_s_zeros_are_refused_before_anybody_is_asked(world: World) -
     assert [found.name for found in findings] == ["stack file"]
     assert "`azure.subscription`, `azure.deployers` are still the example's zeros" in findings[0].found
     assert world.fake.calls == []
+
+
+USER = {"object_id": CALLER, "type": "User"}
+NAMED_USER = USER | {"databricks_name": "me@example.com"}
+A_GROUP = {"object_id": GROUP, "type": "Group"}
+NAMED_GROUP = A_GROUP | {"databricks_name": "deployers"}
+
+
+@pytest.mark.parametrize(
+    ("deployers", "said"),
+    [
+        ([USER], CALLER),
+        ([NAMED_USER, NAMED_GROUP], "me@example.com, deployers"),
+        ([A_GROUP], f"{GROUP} without `databricks_name`"),
+        ([NAMED_USER, {"object_id": GROUP, "type": "User"}], f"{GROUP} without `databricks_name`"),
+        ([USER, A_GROUP], f"{CALLER}, {GROUP} without `databricks_name`"),
+    ],
+)
+def test_deployers_whom_nobody_could_add_to_databricks_are_refused(
+    world: World, deployers: list[dict[str, str]], said: str
+) -> None:
+    found = named(examine(world.subject(deployers=deployers)), "deployers in Databricks")
+    assert (found.ok, found.found) == ("without" not in said, said)
 
 
 def test_nobody_who_is_signed_in_is_the_only_finding(world: World) -> None:
@@ -124,7 +148,7 @@ def test_a_variable_that_gives_a_client_another_identity_is_named(world: World) 
 
 def test_a_deployer_by_a_group_passes(world: World) -> None:
     world.fake.answer("/checkMemberObjects$", {"value": [GROUP]})
-    findings = examine(world.subject(deployers=[{"object_id": GROUP, "type": "Group"}]))
+    findings = examine(world.subject(deployers=[NAMED_GROUP]))
     assert faults(findings) == {}
     [asked] = [call for call in world.fake.calls if call.path.endswith("/checkMemberObjects")]
     assert (asked.path, asked.body) == (f"/v1.0/directoryObjects/{CALLER}/checkMemberObjects", {"ids": [GROUP]})

@@ -177,7 +177,6 @@ HARMLESS = (
     change("insights", INSIGHTS, "update", 'tags["hidden-link:x"]'),
     change("cluster", CLUSTER, "update", "agentPoolProfiles[1]"),
     change("pods", DEPLOYMENT, "update", 'spec.template.metadata.annotations["kubectl.kubernetes.io/restartedAt"]'),
-    change("job-permissions", "databricks:index/permissions:Permissions", "update", "accessControls[2]"),
 )
 
 

@@ -77,8 +77,8 @@ def test_a_stack_on_this_machine_adopts_nothing() -> None:
 
 def test_what_databricks_numbers_is_looked_up_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state_edits, "numbered_identity", lambda *_: "1001")
-    policy = {"urn": "urn:policy", "type": "databricks:index/clusterPolicy:ClusterPolicy", "inputs": {"name": "p"}}
-    (adopted,) = settled(begun(policy), AZURE).deployment["resources"]
+    job = {"urn": "urn:job", "type": "databricks:index/job:Job", "inputs": {"name": "training"}}
+    (adopted,) = settled(begun(job), AZURE).deployment["resources"]
     assert adopted["id"] == "1001"
 
 

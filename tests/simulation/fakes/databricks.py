@@ -1,7 +1,7 @@
 """Databricks' REST API as far as the product calls it: the current user, the metastore, runs of jobs.
 
-The first call of `Me` with the headers of Azure's sign-in makes the caller a member of the workspace. Databricks does
-so for principals with a role on the workspace in ARM.
+The first call of `Me` with the headers of Azure's sign-in makes the caller an admin of the workspace, unless somebody
+has added them. Databricks does so for principals with a role on the workspace in ARM.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.simulation.databricks import OWNER
+from tests.simulation.databricks import OWNER, is_admin, may_create_clusters, members
 from tests.simulation.fakes.runs import Life, Run, Runs
 from tests.simulation.fakes.service import application
 from tests.simulation.services.catalogue import DATABRICKS as WORKSPACE
@@ -42,14 +42,14 @@ class DatabricksApi:
         """The caller; the first call makes them a member."""
         workspace = _workspace_of(self._world, request)
         refuse_outside(self._world, request.state.caller, workspace, "databricks_ui_api")
-        members = dict(self._world.setting("members"))
-        present = members.setdefault(workspace.outputs["workspaceId"], [])
-        if request.state.caller not in present:
+        caller = request.state.caller
+        if caller not in members(self._world, workspace):
             _refuse_stranger(self._world, request, workspace)
-            present.append(request.state.caller)
-            self._world.set("members", members)
-        groups = [{"display": "admins"}, {"display": "users"}]
-        return JSONResponse({"id": "1", "userName": request.state.caller, "active": True, "groups": groups})
+            signed_in = dict(self._world.setting("members"))
+            signed_in.setdefault(workspace.outputs["workspaceId"], []).append(caller)
+            self._world.set("members", signed_in)
+        groups = [{"display": "users"}, *([{"display": "admins"}] if is_admin(self._world, workspace, caller) else [])]
+        return JSONResponse({"id": "1", "userName": caller, "active": True, "groups": groups})
 
     async def metastore(self, request: Request) -> Response:
         """The metastore of the workspace's region."""
@@ -85,6 +85,9 @@ class DatabricksApi:
         job = self._world.get(f"{workspace.id}/jobs/{body['job_id']}")
         if job is None:
             raise RefusedError(404, "RESOURCE_DOES_NOT_EXIST", f"Job {body['job_id']} does not exist.")
+        runs_as = _principal(job)
+        if not may_create_clusters(self._world, workspace, runs_as):
+            raise RefusedError(403, "PERMISSION_DENIED", f"{runs_as} is not authorized to create clusters.")
         token = body.get("idempotency_token")
         forced = "" if self._runs.known(token) else self._world.take("run_outcomes")
         parameters = {name: str(value) for name, value in (body.get("job_parameters") or {}).items()}
@@ -92,7 +95,7 @@ class DatabricksApi:
             str(body["job_id"]),
             inputs=job.inputs,
             parameters=parameters,
-            caller=_principal(job),
+            caller=runs_as,
             token=token,
             forced=forced,
         )
@@ -197,6 +200,6 @@ def _member(world: World, request: Request) -> Record:
     """The same, for a member of it; raises `RefusedError` for anybody else."""
     workspace = _workspace_of(world, request)
     refuse_outside(world, request.state.caller, workspace, "databricks_ui_api")
-    if request.state.caller not in world.setting("members").get(workspace.outputs["workspaceId"], []):
+    if request.state.caller not in members(world, workspace):
         raise RefusedError(403, "PERMISSION_DENIED", "User is not a member of this workspace.")
     return workspace

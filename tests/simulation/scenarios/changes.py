@@ -16,7 +16,7 @@ from tools.paths import ROOT
 
 SERVED = frozenset({"replace image", "update deployment"})
 ROLLED_BACK = SERVED | {"replace model", "update service-champion"}
-WORKERS = frozenset({"update training-policy", "update training-job"})
+WORKERS = frozenset({"update training-job"})
 OWN_TABLES = ROLLED_BACK | WORKERS | {"replace training", "replace data"}
 """Other tables in place of the generated ones, and a cluster with workers."""
 HOLDING_DATA = (

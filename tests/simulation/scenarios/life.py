@@ -34,11 +34,12 @@ AFTERWARDS = "not (doctor or bootstrap or predict or recommend or another or pau
 UNLIKE = {
     "Azure assigns the workspace's identity its roles on its storage; the stack assigns none.",
     "Databricks creates the managed group, whose `managedBy` is the workspace.",
+    "Databricks makes the deployers admins of the workspace by their IDs.",
     "AKS creates the nodes' group, whose `managedBy` is the cluster.",
     "The autoscaler gets the pods' CPU from AKS' own metrics server.",
     "A deleted Key Vault stays in the list of deleted vaults with its tags.",
 }
-"""What the simulation doesn't meet: groups of others are names there, and it lists no deleted vaults and no roles."""
+"""What the simulation doesn't meet: it takes groups of others as names and lists no deleted vaults, roles or admins."""
 OUTPUTS = (
     "endpoint",
     "authority",

@@ -16,6 +16,8 @@ GROUP = f"/subscriptions/{DEFAULTS['subscription']}/resourceGroups/rg-hub"
 SAID = "such as the serving cluster, were not created or changed"
 HUB = f"{GROUP}/providers/Microsoft.Network/virtualNetworks/hub"
 PRIVATE = {"network": "private", "peered_network": HUB, "registry_tier": "Premium"}
+TRAINER = "66666666-6666-4666-8666-666666666666"
+"""Trains, and is no deployer."""
 DOCKER = ROOT / "tests" / "simulation" / "plugins" / "docker_path"
 
 
@@ -51,7 +53,7 @@ def _inside(stack: SimulatedStack) -> Iterator[None]:
     hub = {"addressSpace": {"addressPrefixes": ["10.50.0.0/16"]}, "subnets": []}
     for identity, kind in kinds.items():
         stack.world.put(Record(identity, kind, hub if identity == HUB else {}, {}, now, now))
-    stack.settings["azure"] |= PRIVATE
+    stack.settings["azure"] |= {**PRIVATE, "training_run_as": TRAINER}
     stack.bootstrap()  # gives deployers their role in the existing network
     stack.world.set("place", HUB)
     os.environ["PATH"] = f"{DOCKER}{os.pathsep}{path}"
