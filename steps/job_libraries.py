@@ -1,8 +1,9 @@
 """The libraries of training and serving: their locked versions, and what the clusters of the training job install.
 
 The versions are inputs of steps: an upgrade that may change results runs a step again. The clusters install all from
-the stack's own volume, and ask neither PyPI nor Maven: one folder has the locked wheels and SynapseML's jars, for as
-long as the lock file stays the same; another has the project's own wheel and the requirements file that the job names.
+the stack's own volume, and need neither PyPI nor Maven: one folder has the locked wheels and SynapseML's jars, for as
+long as the lock file stays the same; another has the project's own wheel. That pip is content with these was seen with
+the runtime's published packages, on the simulation.
 """
 
 import hashlib
@@ -14,13 +15,10 @@ from pathlib import Path
 
 from azure_clients.volumes import Volume
 from tools.paths import ROOT
-from tools.setup.wheels import SYNAPSEML as SYNAPSEML_PACKAGE
-from tools.setup.wheels import LockedWheel, locked_packages, locked_wheels
-from tools.versions import SYNAPSEML
+from tools.setup.wheels import LACKING, SYNAPSEML, LockedWheel, locked_packages, locked_wheels
 from training.parameters import EngineName
 from training.runtime import jar_name, pinned_jars
 
-REQUIREMENTS = "requirements.txt"
 HASH_DIGITS = 16
 TRAINING_LIBRARIES = (
     "lightgbm",
@@ -57,7 +55,7 @@ class Wheel:
 
 @dataclass(frozen=True, kw_only=True)
 class JobLibraries:
-    """The project's wheel, the wheels that it needs, and jars with their SHA-256; `volumes` is the stack's folder."""
+    """The project's wheel, what the runtime lacks, and jars with their SHA-256; `volumes` is the stack's folder."""
 
     volumes: str
     wheel: Wheel
@@ -76,28 +74,15 @@ class JobLibraries:
         return frozenset([*(wheel.name for wheel in self.wheels), *self.jars])
 
     @property
-    def own(self) -> str:
-        """The folder of the project's wheel and the requirements file in the volume."""
-        return f"{self.wheel.hash}-{self.packages}"
-
-    @property
-    def requirements_path(self) -> str:
-        """The requirements file on a cluster."""
-        return f"{self._volume}/{self.own}/{REQUIREMENTS}"
+    def wheel_paths(self) -> Sequence[str]:
+        """The wheels on a cluster, in the order of their installation; the project's own is the last."""
+        before = [f"{self._volume}/{self.packages}/{wheel.name}" for wheel in self.wheels]
+        return [*before, f"{self._volume}/{self.wheel.hash}/{self.wheel.name}"]
 
     @property
     def jar_paths(self) -> Sequence[str]:
         """The jars on a cluster."""
         return [f"{self._volume}/{self.packages}/{jar}" for jar in self.jars]
-
-    @property
-    def requirements(self) -> str:
-        """The requirements file: pip keeps what Databricks' runtime has if it is good enough, and asks no index."""
-        lines = ["--no-index", f"--find-links {self._volume}/{self.packages}"]
-        lines.append(f"{self._volume}/{self.own}/{self.wheel.name}")
-        if self.jars:
-            lines.append(f"{SYNAPSEML_PACKAGE}=={SYNAPSEML}")
-        return "".join(f"{line}\n" for line in lines)
 
     @property
     def _volume(self) -> str:
@@ -110,7 +95,7 @@ def job_libraries(volumes: str, engine: EngineName) -> JobLibraries:
     return JobLibraries(
         volumes=volumes,
         wheel=build_wheel(),
-        wheels=locked_wheels(*([SYNAPSEML_PACKAGE] if by_synapseml else [])),
+        wheels=locked_wheels(*LACKING, *([SYNAPSEML] if by_synapseml else [])),
         jars={jar_name(jar): jar["sha256"] for jar in pinned_jars()} if by_synapseml else {},
     )
 

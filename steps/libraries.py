@@ -1,6 +1,6 @@
 """Puts what the clusters of the training job install into the lake, so that no cluster needs PyPI or Maven.
 
-The wheels and jars of a lock file are uploaded once, 160 MB; the project's own wheel after each change of its code.
+The wheels and jars of a lock file are uploaded once, 27 MB; the project's own wheel after each change of its code.
 Their checksums are those of `uv.lock` and `training/jars.json`.
 """
 
@@ -14,7 +14,7 @@ from azure_clients.retries import Context
 from azure_clients.volumes import Volume
 from features.errors import PersonalizationError
 from steps.data_upload import reporter
-from steps.job_libraries import REQUIREMENTS, JobLibraries, job_libraries
+from steps.job_libraries import JobLibraries, job_libraries
 from steps.step import AzureStep, Created, Kind, Stack, State, StepOutputs
 from tools.setup.spark import ensure_jars
 from tools.setup.wheels import ensure_wheels
@@ -56,7 +56,7 @@ class Libraries(AzureStep[Inputs, Outputs]):
                 "be uploaded. Run `up` again."
             )
         send(wanted, inputs, context)
-        return Created(wanted.own, Outputs(libraries_folder=wanted.own))
+        return Created(inputs.wheel, Outputs(libraries_folder=inputs.wheel))
 
     def exists(self, identity: str, state: State, context: Context) -> bool:
         """Whether all files are still in the lake."""
@@ -65,7 +65,7 @@ class Libraries(AzureStep[Inputs, Outputs]):
         own, packages = (folder.names() for folder in folders)
         wanted = job_libraries(inputs.volumes, inputs.engine)
         complete = wanted.files <= packages or wanted.packages != inputs.packages
-        return complete and {REQUIREMENTS, wanted.wheel.name} <= own
+        return complete and wanted.wheel.name in own
 
 
 def send(wanted: JobLibraries, lake: Lake, context: Context) -> None:
@@ -73,9 +73,8 @@ def send(wanted: JobLibraries, lake: Lake, context: Context) -> None:
     packages = LakeFolder(lake, Volume.LIBRARIES, wanted.packages, context)
     if not wanted.files <= packages.names():
         _send_packages(wanted, packages, context)
-    own = LakeFolder(lake, Volume.LIBRARIES, wanted.own, context)
+    own = LakeFolder(lake, Volume.LIBRARIES, wanted.wheel.hash, context)
     own.write(wanted.wheel.name, wanted.wheel.content)
-    own.write(REQUIREMENTS, wanted.requirements.encode())
 
 
 def _send_packages(wanted: JobLibraries, packages: LakeFolder, context: Context) -> None:

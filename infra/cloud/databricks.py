@@ -207,7 +207,7 @@ def training_job(
             parameters=[f"{{{{job.parameters.{REQUEST}}}}}"],
         ),
         libraries=[
-            pulumi_databricks.JobTaskLibraryArgs(requirements=libraries.requirements_path),
+            *(pulumi_databricks.JobTaskLibraryArgs(whl=wheel) for wheel in libraries.wheel_paths),
             *(pulumi_databricks.JobTaskLibraryArgs(jar=jar) for jar in libraries.jar_paths),
         ],
         timeout_seconds=timeout_seconds,

@@ -1,12 +1,12 @@
 """`python -m tools.setup.wheels` fetches what Databricks' clusters install beside the project's wheel.
 
-These are the wheels that `uv.lock` names for everything that `features` and `training` need, and SynapseML's, from the
-addresses in the lock file and with its checksums, for the clusters' Linux and Python.
+These are the wheels that `uv.lock` names for what Databricks' runtime lacks, from the addresses in the lock file and
+with its checksums, for the clusters' Linux and Python.
 """
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,8 +22,23 @@ from training.datasets.download import Checksum, download
 from training.runtime import cache_folder
 from training.tables.progress import Reporter, silent
 
-PROJECT = "personalization"
 SYNAPSEML = "synapseml"
+LACKING = (
+    "annotated-types",
+    "pydantic-core",
+    "pydantic",
+    "h11",
+    "httpcore",
+    "httpx",
+    "narwhals",
+    "lightgbm",
+    "tqdm",
+    "implicit",
+    "msgspec",
+    "xxhash",
+)
+"""What Databricks Runtime 15.4 lacks, or has too old, of what `features`, `recommend` and `training` need: each after
+those that it needs itself, because a cluster installs one after the other."""
 _TAGS = re.compile(rf"-(?:cp{PYTHON.replace('.', '')}-cp\d+|cp3\d+-abi3|py3-none|py2\.py3-none)-([\w.]+)\.whl$")
 _LINUX = re.compile(r"manylinux_2_(\d+)_x86_64")
 
@@ -53,14 +68,10 @@ def _read(text: str) -> list[dict[str, Any]]:
     return packages
 
 
-def locked_wheels(*further: str, root: Path = ROOT) -> tuple[LockedWheel, ...]:
-    """The wheels of everything that the project's wheel and the `further` packages need, by name.
-
-    Raises `WheelMissingError` if one has none that runs there.
-    """
+def locked_wheels(*names: str, root: Path = ROOT) -> tuple[LockedWheel, ...]:
+    """The wheels of these packages. Raises `WheelMissingError` if one has none that runs there."""
     packages = {one["name"]: one for one in locked_packages(root)}
-    needed = sorted(_needed(packages, [*_dependencies(packages[PROJECT]), *further]))
-    return tuple(_wheel(packages[name]) for name in needed)
+    return tuple(_wheel(packages[name]) for name in names)
 
 
 def ensure_wheels(wheels: Iterable[LockedWheel], report: Reporter = silent) -> Path:
@@ -72,21 +83,6 @@ def ensure_wheels(wheels: Iterable[LockedWheel], report: Reporter = silent) -> P
         if not file.is_file() or checksum.of(file) != checksum.value:
             download(wheel.url, file, report=report, checksum=checksum)
     return folder
-
-
-def _needed(packages: Mapping[str, Any], names: Iterable[str]) -> set[str]:
-    """These packages and, whatever the platform, everything that they depend on."""
-    found: set[str] = set()
-    waiting = list(names)
-    while waiting:
-        if (name := waiting.pop()) not in found:
-            found.add(name)
-            waiting += _dependencies(packages[name])
-    return found
-
-
-def _dependencies(package: Mapping[str, Any]) -> Iterator[str]:
-    yield from (one["name"] for one in package.get("dependencies", ()))
 
 
 def _wheel(package: Mapping[str, Any]) -> LockedWheel:
@@ -116,8 +112,8 @@ def _rank(wheel: Mapping[str, Any]) -> int:
 
 
 def _fetch() -> None:
-    say("Fetching the libraries of Databricks' clusters (160 MB) ...")
-    ensure_wheels(locked_wheels(SYNAPSEML))
+    say("Fetching the libraries of Databricks' clusters (18 MB) ...")
+    ensure_wheels(locked_wheels(*LACKING, SYNAPSEML))
 
 
 if __name__ == "__main__":

@@ -40,6 +40,8 @@ PAGES = (WHOLE, *VARIANTS)
 GONE = "(not there)"
 """What stands for a resource or an input that the variant lacks."""
 HASH = re.compile(r"(?<=[/-])[0-9a-f]{16}(?=[/-])")
+WHEEL = re.compile(r"-[^/]+(?=\.whl$)")
+"""What follows the package in a wheel's name, from the lock file."""
 NOT_WIRING = {
     "code_hash": "of the code",
     "libraries": "of the lock",
@@ -126,7 +128,7 @@ def _readable(value: Any, ids: Mapping[str, str], name: str = "") -> Any:
             return [_readable(inner, ids) for inner in value]
         case str():
             opened = _opened(value)
-            shown = HASH.sub("HASH", _with_owners(value, ids))
+            shown = WHEEL.sub("", HASH.sub("HASH", _with_owners(value, ids)))
             return shown if opened is None else {"as text": _readable(opened, ids)}
         case float() if value.is_integer():
             return int(value)

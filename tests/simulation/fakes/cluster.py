@@ -84,8 +84,8 @@ class LocalCluster:
         volumes.fetch()
         try:
             libraries = task.get("libraries") or []
-            for path in filter(None, (library.get("requirements") for library in libraries)):
-                _install(self._runtime, volumes, folder, path)
+            wheels = [_copied(volumes, folder, library["whl"], "whl") for library in libraries if library.get("whl")]
+            _install(self._runtime, wheels, folder)
             jars = [_copied(volumes, folder, library["jar"], "jar") for library in libraries if library.get("jar")]
             return self._run(folder, run, volumes.environment(), jars)
         finally:
@@ -190,25 +190,14 @@ def _copied(volumes: Volumes, folder: Path, path: str, kind: str) -> Path:
     return target
 
 
-def _install(runtime: Runtime, volumes: Volumes, folder: Path, path: str) -> None:
-    """Install a requirements file for a run, into `site` in its folder. Raises `LibraryError`."""
-    text = _copied(volumes, folder, path, "requirements").read_text(encoding="utf-8")
-    given = [line.strip() for line in text.split("\n") if line.strip() and not line.startswith("#")]
-    wheels = [_copied(volumes, folder, line, "whl") for line in given if line.endswith(".whl")]
-    lines = [line for line in given if not line.endswith(".whl")]
-    places = [line.removeprefix("--find-links ") for line in lines if line.startswith("--find-links ")]
-    found = sorted(file.name for place in places for file in volumes.local(place).glob("*"))
+def _install(runtime: Runtime, wheels: Sequence[Path], folder: Path) -> None:
+    """Install wheels for a run, one after the other, into `site` in its folder. Raises `LibraryError`."""
+    *others, own = wheels
     try:
-        added = runtime.install(wheels, lines, found, _without_index() | volumes.environment())
+        added = runtime.install(others, own)
     except SetupError as error:
-        reason = f"org.apache.spark.SparkException: Process List(pip, install, -r, {path}) exited with code 1. {error}"
-        raise LibraryError(FAILED.format(library=f'requirements: "{path}"', reason=reason)) from error
+        reason = f"org.apache.spark.SparkException: Process List(pip, install, --upgrade) exited with code 1. {error}"
+        raise LibraryError(FAILED.format(library=f'whl: "{own.name}"', reason=reason)) from error
     shutil.copytree(added, folder / "site", dirs_exist_ok=True)
-    for wheel in wheels:
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(folder / "site")
-
-
-def _without_index() -> dict[str, str]:
-    """An environment in which pip can't ask an index."""
-    return {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "PIP_NO_INDEX": "1", "PIP_NO_CACHE_DIR": "1"}
+    with zipfile.ZipFile(own) as archive:
+        archive.extractall(folder / "site")

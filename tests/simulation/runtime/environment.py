@@ -25,6 +25,7 @@ PACKAGES = Path(__file__).with_name("packages.txt")
 BUILD_SECONDS = 1800
 _OUTSIDE: Mapping[str, str] = {name: value for name, value in trusting().items() if name != "PYTHONPATH"}
 """This process's way to the package index, from before a simulation leads it to itself."""
+WITHOUT_INDEX = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "PIP_NO_CACHE_DIR": "1"}
 
 
 @dataclass(frozen=True)
@@ -43,30 +44,27 @@ class Runtime:
         """The folder of its packages."""
         return self.folder / "lib" / f"python{PYTHON}" / "site-packages"
 
-    def install(
-        self, wheels: Sequence[Path], lines: Sequence[str], found: Sequence[str], environment: Mapping[str, str]
-    ) -> Path:
-        """The folder, in the cache, with what pip adds to the runtime for a job's `wheels` and other requirements.
+    def install(self, wheels: Sequence[Path], own: Path) -> Path:
+        """The folder, in the cache, with what pip makes of a job's `wheels`; its `own` wheel is left out.
 
-        `lines` are a requirements file's, with pip's options; `found` are the files in which pip finds packages if it
-        doesn't ask the index. pip sees the runtime's packages, as on a cluster. Raises `SetupError` with pip's last
-        lines.
+        pip sees the runtime's packages, as on a cluster, and here it asks no index: each wheel must find what it needs.
+        Raises `SetupError` with pip's last lines.
         """
-        needed = sorted({*lines, *(line for wheel in wheels for line in _requirements(wheel))})
-        key = hashlib.sha256("\n".join([self.folder.name, *needed, *found]).encode()).hexdigest()[:12]
+        needed = sorted(_requirements(own))
+        key = hashlib.sha256("\n".join([self.folder.name, *needed, *(file.name for file in wheels)]).encode())
 
         def build(aside: Path) -> None:
             _run([str(self.python), "-m", "venv", "--without-pip", str(aside)], "Making a job's environment")
             site = aside / "lib" / f"python{PYTHON}" / "site-packages"
             (site / "runtime.pth").write_text(f"{self.site}\n", encoding="utf-8")
-            listed = aside / "requirements.txt"
-            listed.write_text("\n".join(needed), encoding="utf-8")
-            pip = [str(aside / "bin" / "python"), "-m", "pip", "install", "--no-compile", "--disable-pip-version-check"]
-            what = "Installing the libraries of a job into Databricks' Python"
-            _run([*pip, "-r", str(listed)], what, environment)
+            python = str(aside / "bin" / "python")
+            pip = [python, "-m", "pip", "install", "--no-compile", "--no-index", "--disable-pip-version-check"]
+            for installed in [*([str(file)] for file in wheels), needed]:
+                what = "Installing the libraries of a job into Databricks' Python"
+                _run([*pip, *installed], what, WITHOUT_INDEX)
             (site / "runtime.pth").unlink()
 
-        built = _built(self.folder.with_name(f"libraries-{key}"), build)
+        built = _built(self.folder.with_name(f"libraries-{key.hexdigest()[:12]}"), build)
         return built / "lib" / f"python{PYTHON}" / "site-packages"
 
 

@@ -77,5 +77,5 @@ class RememberedTraining:
 def _libraries(run: Run) -> list[str]:
     """The run's code: the end of each library's path, which contains its hash."""
     libraries = run.inputs["tasks"][0].get("libraries") or ()
-    paths = [path for library in libraries for name in ("requirements", "jar") if (path := library.get(name))]
+    paths = [path for library in libraries for name in ("whl", "jar") if (path := library.get(name))]
     return ["/".join(path.split("/")[-2:]) for path in paths]
