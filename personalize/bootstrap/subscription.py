@@ -28,7 +28,8 @@ from personalize.bootstrap.rights import IDENTITY_VERSION, Workflows, connector,
 
 REGISTRATION_SECONDS = 900.0
 REGISTRATION_PAUSE_SECONDS = 10.0
-NOT_KNOWN_YET = frozenset({"PrincipalNotFound", "RoleDefinitionDoesNotExist"})
+NO_PRINCIPAL = "PrincipalNotFound"
+NOT_KNOWN_YET = frozenset({NO_PRINCIPAL, "RoleDefinitionDoesNotExist"})
 """Azure's error codes for a role assignment whose identity or own role was created moments before."""
 NOT_KNOWN_SECONDS = 600.0
 """Time until a new identity or role is known everywhere. "Troubleshoot Azure RBAC" (Microsoft) says ten minutes for
@@ -122,9 +123,12 @@ class Bootstrap:
             yield from self.workflows.items(self.manager)
 
     def _ensure(self, item: Item, *, dry_run: bool) -> State:
+        deployers = {one.object_id for one in self.settings.deployers}
+        is_new = (item.body.get("properties") or {}).get("principalId") not in deployers
+        passing = NOT_KNOWN_YET if is_new else NOT_KNOWN_YET - {NO_PRINCIPAL}
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(
-                lambda error: isinstance(error, ManagerRefusedError) and error.code in NOT_KNOWN_YET
+                lambda error: isinstance(error, ManagerRefusedError) and error.code in passing
             ),
             stop=tenacity.stop_after_delay(NOT_KNOWN_SECONDS),
             wait=tenacity.wait_fixed(REGISTRATION_PAUSE_SECONDS),

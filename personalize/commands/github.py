@@ -9,9 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from azure_clients import credentials
+from azure_clients.errors import ManagerRefusedError
+from features.errors import PersonalizationError
 from personalize.bootstrap.rights import reader_commands
 from personalize.bootstrap.subscription import Bootstrap
 from personalize.stack.on_azure import require_azure, settings_of, stacks_of_repository
+from personalize.stack.refusals import mended
 from personalize.terminal import Json, Stack, Yes, confirm, print_json, say, tell
 from steps.datasets import located
 
@@ -36,7 +39,12 @@ def bootstrap(
             f"{stack} with the deployers' rights? It costs under 1 USD a month.",
             yes=yes,
         )
-    items = made.run(dry_run=dry_run)
+    try:
+        items = made.run(dry_run=dry_run)
+    except ManagerRefusedError as error:
+        if (advice := mended(f"{error.code} {error}")) is None:
+            raise
+        raise PersonalizationError(f"{error} {advice}") from error
     from training.datasets.placed.dataset import addresses  # noqa: PLC0415 - takes long, and no other command needs it
 
     places = [*addresses(located(settings_of(stack).dataset)).values()]

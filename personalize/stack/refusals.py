@@ -35,6 +35,14 @@ NAME_TAKEN = re.compile(
 account names"; for a vault alan-turing-institute/data-safe-haven#2523)."""
 NO_GROUP = "ResourceGroupNotFound"
 """Azure's error code if one of the groups that `bootstrap` created is gone."""
+FORBIDDEN_BY_POLICY = "RequestDisallowedByPolicy"
+"""Azure's error code (Microsoft, "Resolve errors for request disallowed by policy")."""
+UNKNOWN_IN_ENTRA = re.compile(r"PrincipalNotFound|Principal \S+ does not exist in the directory")
+UNKNOWN_IN_DATABRICKS = re.compile(
+    r"Could not find principal|Principal not found in account|Principal: \w+\([^)]*\) does not exist"
+)
+"""Of grants, of assignments to the workspace and of permissions (issues 1773, 5414 and 1415 of
+databricks/terraform-provider-databricks)."""
 NOT_READY = "failed to fully initialize or become live"
 """What Pulumi says of a Deployment whose pods are not ready in time, and of other objects that it waits for."""
 
@@ -63,14 +71,32 @@ def _of_step(step: str, text: str, stack: str, settings: AzureSettings) -> str |
             f"destroy --stack {stack}` deletes what was created and renews `azure.suffix`, now {settings.suffix}; then "
             "run this again."
         )
-    if in_unity := _in_unity_catalog(text, settings):
-        return in_unity
+    if known := mended(text) or _in_unity_catalog(text, settings):
+        return known
     if step == "Deployment" and NOT_READY in text:
         return (
             "New pods of the service did not become ready, and earlier ones, if there are any, keep serving: "
             f"`.venv/bin/personalize logs --stack {stack}` shows why; correct it, then run `up` again."
         )
     return _of_size(SIZES[step], text, stack, settings) if step in SIZES else None
+
+
+def mended(text: str) -> str | None:
+    """What to do about a refusal whoever meets it, `up` or `bootstrap`; None for another one."""
+    if FORBIDDEN_BY_POLICY in text:
+        return (
+            "A policy of the subscription or of a group above it forbids this, and Azure's message names it: set what "
+            "it asks for in the stack file, such as `azure.location` or `azure.tags`, or let its owner exempt the "
+            "stack's resource groups, then run this again."
+        )
+    if UNKNOWN_IN_ENTRA.search(text):
+        return "The directory knows nobody with this ID: correct `object_id` in `azure.deployers`, then run this again."
+    if UNKNOWN_IN_DATABRICKS.search(text):
+        return (
+            "Databricks' account knows nobody of this name: correct its `databricks_name` in `azure.deployers`, or "
+            "`azure.training_run_as`, or let an account admin add it if it is a group, then run this again."
+        )
+    return None
 
 
 def _of_size(part: str, text: str, stack: str, settings: AzureSettings) -> str | None:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from personalize.bootstrap.names import STATE_GROUP, StateNames
 from personalize.bootstrap.resources import State, group_paths
 from personalize.bootstrap.rights import only_roles, reader_commands
 from personalize.bootstrap.subscription import Bootstrap
+from personalize.commands import github
 from tests.personalize.subscription.conftest import CALLER, TENANT
 from tests.support.azure_native import faults
 from tests.support.azure_stack import SUBSCRIPTION, azure_stack
@@ -243,12 +245,30 @@ def test_an_identity_or_role_that_azure_does_not_know_everywhere_yet_is_waited_f
     fake: FakeManager, status: int, code: str
 ) -> None:
     answers = iter([(status, {"error": {"code": code, "message": "not yet"}})] * 2)
-    fake.answer(
-        "^PUT /subscriptions/[^/]+/providers/Microsoft.Authorization/roleAssignments/",
-        lambda call: next(answers, None) or {"id": call.path},
-    )
+
+    def put(call: Call) -> tuple[int, dict[str, Any]] | dict[str, Any]:
+        new = call.body is not None and call.body["properties"]["principalId"] == PRINCIPAL
+        return (next(answers, None) if new else None) or {"id": call.path}
+
+    fake.answer("^PUT /subscriptions/[^/]+/providers/Microsoft.Authorization/roleAssignments/", put)
     assert State.MADE in bootstrap(fake).run(dry_run=False).values()
     assert next(answers, None) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [("PrincipalNotFound", "knows nobody with this ID"), ("RequestDisallowedByPolicy", "exempt")]
+)
+def test_a_refusal_that_the_owner_can_mend_says_how_and_is_not_waited_for(
+    fake: FakeManager, monkeypatch: pytest.MonkeyPatch, code: str, said: str
+) -> None:
+    fake.refused["PUT .*/roleAssignments/"] = (400, code)
+    waits: list[float] = []
+    made_by = replace(bootstrap(fake), pause=waits.append)
+    monkeypatch.setattr(github, "require_azure", lambda _: made_by.settings)
+    monkeypatch.setattr(github, "Bootstrap", lambda **_: made_by)
+    with pytest.raises(PersonalizationError, match=rf"{code} \(the test ordered it\).*{said}"):
+        github.bootstrap(stack="dev", yes=True)
+    assert len(waits) == 1, "for the providers' registration"
 
 
 def test_a_role_that_was_given_before_under_another_name_is_enough(fake: FakeManager) -> None:

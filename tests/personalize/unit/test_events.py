@@ -157,6 +157,12 @@ CREDENTIAL = "cannot create storage credential: User does not have CREATE STORAG
 VOLUME = "cannot create volume: User does not have CREATE EXTERNAL VOLUME on External Location 'dev_raw'."
 
 
+POLICY = (
+    "Code=RequestDisallowedByPolicy Resource 'kv-dev' was disallowed by policy. Policy identifiers: "
+    '\'[{"policyAssignment":{"name":"Allowed locations"}}]\'.'
+)
+NOBODY = "Code=PrincipalNotFound Principal 3333 does not exist in the directory 2222. Check the ID."
+NOT_IN_ACCOUNT = "cannot create permission assignment: Principal not found in account."
 OVERLAP = (
     "cannot create external location: [RequestId=1 ErrorClass=INVALID_PARAMETER_VALUE.LOCATION_OVERLAP] Input path url "
     "'abfss://events@shoplake.dfs.core.windows.net/' overlaps with other external locations."
@@ -189,6 +195,10 @@ LOCKED = (
         ("Volume", VOLUME, "`GRANT CREATE EXTERNAL VOLUME ON EXTERNAL LOCATION dev_raw TO ...`"),
         ("Deployment", ROLLOUT, "keep serving: `.venv/bin/personalize logs --stack dev` shows why; correct it"),
         ("Vault", DELETED, "deletes what was created and renews `azure.suffix`, now a; then run"),
+        ("Vault", POLICY, "such as `azure.location` or `azure.tags`, or let its owner exempt the stack's"),
+        ("RoleAssignment", NOBODY, "correct `object_id` in `azure.deployers`"),
+        ("PermissionAssignment", NOT_IN_ACCOUNT, "correct its `databricks_name` in `azure.deployers`"),
+        ("Grant", "cannot create grant: Could not find principal with name x@y.org", "an account admin add it"),
         ("RoleAssignment", ROLES, "let an owner of the subscription run `.venv/bin/personalize bootstrap --stack dev`"),
     ],
 )
