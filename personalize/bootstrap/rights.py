@@ -51,6 +51,10 @@ READS = (
 )
 """What `doctor` and `destroy` ask of the whole subscription. Names: Microsoft, "Azure permissions"."""
 MANAGED_GROUPS = (
+    "Microsoft.Compute/register/action",
+    "Microsoft.ManagedIdentity/register/action",
+    "Microsoft.Network/register/action",
+    "Microsoft.Storage/register/action",
     "Microsoft.Resources/subscriptions/resourceGroups/write",
     "Microsoft.Resources/deployments/read",
     "Microsoft.Resources/deployments/validate/action",

@@ -57,6 +57,8 @@ def test_the_subscription_s_role_reads_and_lets_databricks_create_its_group(fake
     (given,) = call.body["properties"]["permissions"]
     writes = [action for action in given["actions"] if not action.endswith("/read")]
     assert set(writes) <= set(MANAGED_GROUPS)
+    registers = {action.partition("/")[0] for action in writes if action.endswith("/register/action")}
+    assert registers == {f"Microsoft.{name}" for name in ("Compute", "ManagedIdentity", "Network", "Storage")}
     assert not [action for action in given["actions"] if "*" in action]
     assert call.body["properties"]["assignableScopes"] == [f"/subscriptions/{SUBSCRIPTION}"]
     for principal in (CALLER, PRINCIPAL):
