@@ -234,6 +234,7 @@ def on_azure(  # noqa: PLR0915 - a list of resources, to be read downwards
         "databricks",
         host=url,
         azure_workspace_resource_id=workspace.workspace.id,
+        workspace_id=workspace.workspace.workspace_id,  # or else each plan asks `Me`, which needs rights
         opts=ResourceOptions(parent=in_workspace),
     )
     inner = ResourceOptions(parent=in_workspace, providers=[catalog])
