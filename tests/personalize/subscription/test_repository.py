@@ -39,7 +39,7 @@ def test_the_variables_are_those_that_the_workflows_read() -> None:
         ("dev-preview", "p"),
     ]
     read = set(re.findall(r"vars\.(\w+)", "".join(file.read_text("utf-8") for file in FOLDER.glob("*.yml"))))
-    assert read == {*dict(of_repository), "ARM_CLIENT_ID", "PREVIEW_STACKS", "RUNNER"}
+    assert read == {*dict(of_repository), "ARM_CLIENT_ID", "NIGHTLY_TESTS", "PREVIEW_STACKS", "RUNNER"}
 
 
 def test_each_environment_is_made_before_its_variables() -> None:
