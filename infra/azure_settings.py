@@ -140,7 +140,7 @@ class AzureSettings(Parameters):
     """The principals that may run `up`; each is `{object_id, type, databricks_name}`."""
     alert_mail: Mail = Field(examples=["operators@example.com"])
     """Mail address for alerts, failed training runs and budget warnings."""
-    location: Region = "westeurope"
+    location: Region = "swedencentral"
     """The Azure region. A change would delete the stored data, so `up` refuses it."""
     suffix: str = Field(default="a", pattern=r"^[a-z0-9]{1,8}$")
     """Part of the names of all that `destroy` deletes. Azure reserves these for days, so `destroy` changes it."""

@@ -67,7 +67,7 @@ class World:
             "resourceType": "virtualMachines",
             "name": name,
             "family": family,
-            "locationInfo": [{"location": "westeurope", "zones": sorted(self.zones)}],
+            "locationInfo": [{"location": "swedencentral", "zones": sorted(self.zones)}],
             "capabilities": [{"name": "vCPUs", "value": str(cores)}],
             "restrictions": self.restrictions.get(name, []),
         }

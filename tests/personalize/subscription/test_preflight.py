@@ -45,7 +45,7 @@ SPOILED: dict[str, tuple[Callable[[World], object], str]] = {
     "state": (lambda world: world.fake.resources.clear(), ".venv/bin/personalize bootstrap --stack dev"),
     "VM sizes": (
         lambda world: world.restrictions.update({"Standard_E4ds_v5": [{"type": "Location"}]}),
-        "westeurope has Standard_D4ds_v5",
+        "swedencentral has Standard_D4ds_v5",
     ),
     "quota": (lambda world: world.usages.update({"standardEDSv5Family": (98, 100)}), "standardEDSv5Family 4 free"),
     "Kubernetes": (
@@ -174,9 +174,9 @@ def test_a_size_that_is_gone_is_told_with_sizes_and_regions_to_try(world: World)
     world.usages["standardEADSv5Family"] = (0, 3)
     found = named(examine(world.subject()), "VM sizes")
     assert found.status is Status.WRONG
-    assert "Standard_E4ds_v5 (`azure.training_vm_size`) is not available to this subscription in we" in found.found
-    assert found.fix.startswith("choose another VM size (westeurope has Standard_D4ds_v5, Standard_E8ds_v5), or ")
-    assert found.fix.endswith("another `azure.location`, such as northeurope or swedencentral")
+    assert "Standard_E4ds_v5 (`azure.training_vm_size`) is not available to this subscription in sw" in found.found
+    assert found.fix.startswith("choose another VM size (swedencentral has Standard_D4ds_v5, Standard_E8ds_v5), or ")
+    assert found.fix.endswith("another `azure.location`, such as northeurope or westeurope")
 
 
 def test_a_quota_for_the_first_nodes_only_is_a_remark(world: World) -> None:

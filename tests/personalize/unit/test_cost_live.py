@@ -20,7 +20,7 @@ from personalize.commands.app import app
 from personalize.retail_prices import ATTEMPTS, PriceList
 
 ITEMS = json.loads((Path(__file__).parent / "retail_prices" / "hand_written_items.json").read_text())["Items"]
-REGION = "westeurope"
+REGION = "swedencentral"
 VM = "vm/Standard_D4s_v5"
 
 
@@ -69,7 +69,7 @@ def test_the_question_is_the_documented_one(api: Api, prices: PriceList) -> None
     assert first["$filter"].split(" and ") == [
         "serviceName eq 'Virtual Machines'",
         "armSkuName eq 'Standard_D4s_v5'",
-        "armRegionName eq 'westeurope'",
+        "armRegionName eq 'swedencentral'",
         "priceType eq 'Consumption'",
     ]
     assert first["currencyCode"] == "'USD'"

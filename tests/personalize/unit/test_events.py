@@ -180,16 +180,16 @@ LOCKED = (
         (
             "TrainingRun",
             STOCKOUT,
-            "no Standard_E4ds_v5 in westeurope now: set `azure.training_vm_size` to another size",
+            "no Standard_E4ds_v5 in swedencentral now: set `azure.training_vm_size` to another size",
         ),
-        ("AgentPool", FAMILY, "`azure.location` to northeurope or swedencentral, then"),
+        ("AgentPool", FAMILY, "`azure.location` to northeurope or westeurope, then"),
         ("ManagedCluster", FAMILY, "for a cluster that already runs request more quota"),
         ("TrainingRun", REGION, "Total Regional vCPUs"),
         ("ManagedCluster", "Insufficient regional vcpu quota left for location x.", "Total Regional vCPUs"),
         (
             "ExternalLocation",
             OVERLAP,
-            "somebody in westeurope has one there, such as another stack",
+            "somebody in swedencentral has one there, such as another stack",
         ),
         ("StorageCredential", CREDENTIAL, "run `GRANT CREATE STORAGE CREDENTIAL ON METASTORE TO ...` for it"),
         ("Volume", VOLUME, "`GRANT CREATE EXTERNAL VOLUME ON EXTERNAL LOCATION dev_raw TO ...`"),
@@ -220,4 +220,4 @@ def test_the_advice_stands_at_the_end_of_the_error() -> None:
     reader = EventReader(lambda _: None)
     reader(diagnostic(f"error: {STOCKOUT}"))
     error = explain("update", "", reader, "dev", lambda failures: advice(failures, "dev", azure_stack()))
-    assert str(error).splitlines()[-1].endswith("northeurope or swedencentral, then run `up` again.")
+    assert str(error).splitlines()[-1].endswith("northeurope or westeurope, then run `up` again.")
