@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import yaml
 
+from infra.settings import Settings
 from tests.infra.graph.recorder import PEERED
 from tests.infra.wiring.recording import Declared, Recording, committed, record
 from tests.support.listings import Listing
@@ -18,18 +19,27 @@ WIDTH = 160
 OPTIONS = {"container_insights": True}
 """Options that at least one of the committed stacks leaves off."""
 PRIVATE = {"network": "private", "peered_network": PEERED, "registry_tier": "Premium"}
-NARROW = {
-    "authorized_ip_ranges": ["203.0.113.0/24", "198.51.100.7/32"],
+VARIED: Mapping[str, Any] = {
+    "alert_mail": "others@example.com",
     "allowed_sources": ["203.0.113.0/24", "192.0.2.128/25"],
+    "authorized_ip_ranges": ["203.0.113.0/24", "198.51.100.7/32"],
+    "cpu_millicores": 400,
+    "kubernetes_version": "1.34",
+    "location": "northeurope",
+    "memory_mib": 1024,
+    "rollout_seconds": 600,
+    "suffix": "b",
+    "system_vm_size": "Standard_D8ds_v5",
+    "tags": {"owner": "team"},
+    "training_timeout_minutes": 60,
 }
-"""A stack that few may reach."""
+"""Settings with other values than in all pages: `tests/infra/graph/test_workload.py` says where they are seen."""
 IN_PLACE = {"dataset": {"kind": "criteo", "path": "abfss://events@shoplake.dfs.core.windows.net/clicks/days"}}
 """Data in a container that the stack does not own."""
 WHOLE = "dev"
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "prod": {},
     "dev-with-options": OPTIONS,
-    "dev-for-few": NARROW,
     "dev-with-data-in-place": IN_PLACE,
     "private": PRIVATE,
 }
@@ -72,11 +82,15 @@ def text_of(page: str) -> str:
 @cache
 def recorded(page: str) -> dict[str, Any]:
     """All resources and outputs of a page, as `dev.yaml` shows them. Every stack is named `dev`: names say nothing."""
+    with patch("infra.program.AzureLake", lambda _: Listing(["clicks/days/day_0.tsv"])):
+        return _shown(record(settings_of(page), WHOLE))
+
+
+def settings_of(page: str) -> Settings:
+    """The settings of a page's stack."""
     options = VARIANTS.get(page, {})
     azure = {name: value for name, value in options.items() if name != "dataset"}
-    with patch("infra.program.AzureLake", lambda _: Listing(["clicks/days/day_0.tsv"])):
-        stack = page if page == "prod" else WHOLE
-        return _shown(record(committed(stack, options.get("dataset"), **azure), WHOLE))
+    return committed(page if page == "prod" else WHOLE, options.get("dataset"), **azure)
 
 
 def resources(page: str, kind: str) -> dict[str, dict[str, Any]]:

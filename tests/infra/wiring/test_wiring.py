@@ -16,7 +16,7 @@ from infra.cloud.role_list import Role
 from personalize.bootstrap.rights import only_roles
 from personalize.stack.interrupted import AZURE_PATHS
 from tests.infra.graph.recorder import DEPLOYERS, TENANT
-from tests.infra.wiring.page import FOLDER, NARROW, OPTIONS, PAGES, PRIVATE, recorded, resources, text_of
+from tests.infra.wiring.page import FOLDER, OPTIONS, PAGES, PRIVATE, VARIED, recorded, resources, text_of
 from tests.infra.wiring.recording import committed, record
 from tests.simulation.published import KUBERNETES, REGIONS, RUNTIMES, role_name
 from tests.support.azure_native import arguments_of, faults
@@ -78,7 +78,7 @@ def test_a_stack_sends_what_was_reviewed(page: str) -> None:
     assert not difference, f"`make wiring` writes it down if it is meant; compare it with Azure's pages:\n{difference}"
 
 
-@pytest.mark.parametrize("options", [{**OPTIONS, **NARROW, "scoring_nodes_max": 2}, PRIVATE], ids=["public", "private"])
+@pytest.mark.parametrize("options", [{**VARIED, **OPTIONS, "scoring_nodes_max": 2}, PRIVATE], ids=["public", "private"])
 def test_azure_knows_every_value_that_it_is_sent(options: dict[str, Any]) -> None:
     """mypy knows the fields already, but of many enumerations azure-native takes any text."""
     found = record(committed("dev", **options), "dev").resources
@@ -243,14 +243,6 @@ def test_a_pod_has_no_right_that_it_does_not_need(page: str) -> None:
     assert everybody == {"ports": [{"port": 8443, "protocol": "TCP"}]}
     assert known["ports"] == [{"port": 9090, "protocol": "TCP"}]
     assert known["from"] != []
-
-
-def test_few_reach_the_api_server_and_the_service_if_the_settings_say_so() -> None:
-    """aks/api-server-authorized-ip-ranges; kubernetes.io, "Service", on `loadBalancerSourceRanges`."""
-    access = only("dev-for-few", "containerservice:ManagedCluster")["apiServerAccessProfile"]
-    assert access["authorizedIPRanges"] == ["203.0.113.0/24", "198.51.100.7/32"]
-    service = resources("dev-for-few", "core/v1:Service")["load-balancer"]
-    assert service["spec"]["loadBalancerSourceRanges"] == ["203.0.113.0/24", "192.0.2.128/25"]
 
 
 def test_every_service_of_a_private_stack_has_its_endpoints_with_their_names() -> None:
