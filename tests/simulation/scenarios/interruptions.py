@@ -29,7 +29,8 @@ POLL_SECONDS = 0.02
 def kills(stack: SimulatedStack, report: Report) -> None:
     """SIGKILL to everything at a random call of `up`, then of `destroy`; each is repeated when Azure is idle.
 
-    The lock in the state backend stays, and the next command's error says how it is removed.
+    The lock in the state backend stays, and the next command's error says how it is removed. Another machine repeats
+    `up`, like a workflow's next run, and the same one `destroy`, which leaves nothing on it.
     """
     chosen = random.Random(SEED)  # noqa: S311 - repeatable on purpose
     for command, calls, operate in (("up", UP_CALLS, stack.up), ("destroy", DESTROY_CALLS, stack.destroy)):
@@ -37,6 +38,8 @@ def kills(stack: SimulatedStack, report: Report) -> None:
         victims = _kill(stack, command, call)
         report.want(f"whether {command} was killed at call {call}", wanted=True, found=victims > 0)
         stack.wait_for_azure()
+        if command == "up":
+            stack.move()
         report.want_in("what is said of a killed command's lock", UNLOCK, stack.fails(operate))
         stack.unlock()
         operate()
