@@ -116,17 +116,13 @@ def test_a_private_stack_pays_for_its_endpoints_and_zones_and_for_one_public_add
     assert "public addresses" not in {one.name for one in bill.lines}
 
 
-def test_logs_cost_something_between_nothing_and_their_cap() -> None:
-    assert "logs, at most" not in {line.name for line in of().lines}
-    logs = line(of(container_insights=True, log_cap_gb=2), "logs, at most")
+def test_logs_cost_something_between_nothing_and_their_cap_but_for_those_in_a_given_workspace() -> None:
+    collected = {"container_insights": True, "log_cap_gb": 2}
+    logs = line(of(**collected), "logs, at most")
     assert logs.usd == figures("0.00", "154.00", "192.50")  # 30 * 2 GB less 5 free GB = 55 GB, at 2.8 and 3.5
-
-
-def test_logs_in_a_given_workspace_are_not_the_stacks() -> None:
-    group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/hub"
-    given = f"{group}/providers/Microsoft.OperationalInsights/workspaces/logs"
-    bill = of(container_insights=True, log_cap_gb=2, log_analytics=given)
-    assert "logs, at most" not in {line.name for line in bill.lines}
+    hub = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/hub/providers/Microsoft.OperationalInsights/workspaces/logs"
+    for bill in (of(), of(**collected, log_analytics=hub)):
+        assert "logs, at most" not in {line.name for line in bill.lines}
 
 
 def test_every_unverified_price_is_a_range_and_no_other_is() -> None:

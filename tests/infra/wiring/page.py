@@ -19,21 +19,6 @@ WIDTH = 160
 OPTIONS = {"container_insights": True}
 """Options that at least one of the committed stacks leaves off."""
 PRIVATE = {"network": "private", "peered_network": PEERED, "registry_tier": "Premium"}
-VARIED: Mapping[str, Any] = {
-    "alert_mail": "others@example.com",
-    "allowed_sources": ["203.0.113.0/24", "192.0.2.128/25"],
-    "authorized_ip_ranges": ["203.0.113.0/24", "198.51.100.7/32"],
-    "cpu_millicores": 400,
-    "kubernetes_version": "1.34",
-    "location": "northeurope",
-    "memory_mib": 1024,
-    "rollout_seconds": 600,
-    "suffix": "b",
-    "system_vm_size": "Standard_D8ds_v5",
-    "tags": {"owner": "team"},
-    "training_timeout_minutes": 60,
-}
-"""Settings with other values than in all pages: `tests/infra/graph/test_workload.py` says where they are seen."""
 IN_PLACE = {"dataset": {"kind": "criteo", "path": "abfss://events@shoplake.dfs.core.windows.net/clicks/days"}}
 """Data in a container that the stack does not own."""
 WHOLE = "dev"

@@ -6,17 +6,23 @@ a second time, from the pages of learn.microsoft.com/azure that each test names.
 
 import difflib
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
 pytest.importorskip("pulumi_azure_native", reason="needs `uv sync --inexact --extra azure`")
 
+from infra.azure_settings import AzureSettings
 from infra.cloud.role_list import Role
+from infra.settings import azure_settings
 from personalize.bootstrap.rights import only_roles
 from personalize.stack.interrupted import AZURE_PATHS
+from scoring.limits import Limits
+from scoring.settings import parse
+from steps.serving_settings import ScoringSettings
 from tests.infra.graph.recorder import DEPLOYERS, TENANT
-from tests.infra.wiring.page import FOLDER, OPTIONS, PAGES, PRIVATE, VARIED, recorded, resources, text_of
+from tests.infra.wiring.page import FOLDER, OPTIONS, PAGES, PRIVATE, recorded, resources, settings_of, text_of
 from tests.infra.wiring.recording import committed, record
 from tests.simulation.published import KUBERNETES, REGIONS, RUNTIMES, role_name
 from tests.support.azure_native import arguments_of, faults
@@ -76,6 +82,58 @@ def test_a_stack_sends_what_was_reviewed(page: str) -> None:
         difflib.unified_diff(reviewed.splitlines(), found.splitlines(), shown, "the program", lineterm="", n=6)
     )
     assert not difference, f"`make wiring` writes it down if it is meant; compare it with Azure's pages:\n{difference}"
+
+
+DEPLOYMENT, VAULT = "apps/v1:Deployment deployment", "keyvault:Vault vault"
+CONTAINER = "spec.template.spec.containers.0"
+CLUSTER, JOB = "containerservice:ManagedCluster cluster", "databricks:Job training-job"
+LIMITS = {limit.name: number for number, limit in enumerate(fields(Limits), start=300)}
+"""Another value for each than any default, and than the other limits have."""
+SEEN: list[tuple[str, object, str, str, object]] = [
+    ("rollout_seconds", 600, DEPLOYMENT, "timeouts", ["1200s", "", ""]),  # of the first rollout, which has 900 or more
+    ("rollout_seconds", 600, DEPLOYMENT, "spec.progressDeadlineSeconds", 600),
+    ("rollout_seconds", 600, DEPLOYMENT, "metadata.annotations", {"pulumi.com/timeoutSeconds": "1200"}),
+    ("cpu_millicores", 400, DEPLOYMENT, f"{CONTAINER}.resources.requests.cpu", "400m"),
+    ("cpu_millicores", 400, DEPLOYMENT, f"{CONTAINER}.resources.limits.cpu", "400m"),
+    ("memory_mib", 1024, DEPLOYMENT, f"{CONTAINER}.resources.requests.memory", "1024Mi"),
+    ("memory_mib", 1024, DEPLOYMENT, f"{CONTAINER}.resources.limits.memory", "1024Mi"),
+    ("allowed_sources", ["192.0.2.128/25"], "core/v1:Service load-balancer", "spec.loadBalancerSourceRanges", ...),
+    ("authorized_ip_ranges", ["203.0.113.0/24"], CLUSTER, "apiServerAccessProfile.authorizedIPRanges", ...),
+    ("kubernetes_version", "1.34", CLUSTER, "kubernetesVersion", ...),
+    ("system_vm_size", "Standard_D8ds_v5", CLUSTER, "agentPoolProfiles.0.vmSize", ...),
+    ("location", "northeurope", VAULT, "location", ...),
+    ("tags", {"owner": "team"}, VAULT, "tags", {"owner": "team", "project": "personalization", "stack": "dev"}),
+    ("training_timeout_minutes", 60, JOB, "timeoutSeconds", 3600),
+    ("training_timeout_minutes", 60, JOB, "tasks.0.timeoutSeconds", 3600),
+    ("alert_mail", "others@example.com", JOB, "emailNotifications", {"onFailures": ["others@example.com"]}),
+    ("alert_mail", "others@example.com", "monitor:ActionGroup operators", "emailReceivers.0.emailAddress", ...),
+]
+"""Settings with values that no page has, a resource that shows each, its input, and what that is (`...`: the same)."""
+VARIED = {"suffix": "b"} | {name: value for name, value, *_ in SEEN}
+BY_OTHER_TESTS = {"deployers", "training_run_as", "log_analytics", "private_dns_zones", "network_range"}
+NOT_SENT = {"github_repository", "github_subject", "monthly_budget"}
+"""Of `bootstrap` alone."""
+
+
+def test_no_setting_is_ignored() -> None:
+    stacks = [azure_settings(settings_of(page)) for page in PAGES]
+    same = {name for name in AzureSettings.model_fields if len({str(getattr(one, name)) for one in stacks}) == 1}
+    assert same - {*VARIED, *BY_OTHER_TESTS, *NOT_SENT} == {"subscription", "tenant"}, "say where another one is seen"
+    scoring = ScoringSettings.model_validate({"engine": "spark-serving", "title": "Tea shop", "workers": 3} | LIMITS)
+    settings = committed("dev", **VARIED).model_copy(update={"scoring": scoring})
+    declared = {one.name: {**one.options, **one.inputs} for one in record(settings, "dev").resources}
+    for name, value, resource, path, wanted in SEEN:
+        found: Any = declared[resource]
+        for part in path.split("."):
+            found = found[int(part) if part.isdigit() else part]
+        assert found == (value if wanted is ... else wanted), f"{name} in {path} of {resource}"
+    assert declared[VAULT]["vaultName"] != only("dev", "keyvault:Vault")["vaultName"], "the suffix"
+    assert declared["azure:ServingImage image"]["target"] == "spark-serving"
+    pod = declared[DEPLOYMENT]["spec"]["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] == 10 + 2 * LIMITS["drain_seconds"]
+    understood = parse(["--bundle", "/model", *pod["containers"][0]["args"]])
+    assert (understood.engine, understood.title, understood.workers) == ("spark-serving", "Tea shop", 3)
+    assert {name: getattr(understood, name) for name in LIMITS} == LIMITS
 
 
 @pytest.mark.parametrize("options", [{**VARIED, **OPTIONS, "scoring_nodes_max": 2}, PRIVATE], ids=["public", "private"])

@@ -81,22 +81,15 @@ def test_code_that_changed_meanwhile_is_not_uploaded_under_the_old_name(take: Ta
         take(Libraries, inputs(wanted) | {"wheel": "f" * 16})
 
 
-def test_a_cluster_installs_the_project_s_wheel_after_all_others() -> None:
-    found = job_libraries(VOLUMES, EngineName.AUTO)
+def test_a_cluster_installs_the_project_s_wheel_after_all_others_and_synapseml_only_where_it_fits() -> None:
+    native, found = (job_libraries(VOLUMES, engine) for engine in (EngineName.LOCAL, EngineName.AUTO))
     *others, own = found.wheel_paths
     assert own == f"{VOLUMES}/libraries/{found.wheel.hash}/personalization-0.1.0-py3-none-any.whl"
-    assert {path.rpartition("/")[0] for path in others} == {f"{VOLUMES}/libraries/{found.packages}"}
-    assert [path.rpartition("/")[2] for path in others] == [wheel.name for wheel in found.wheels]
-    assert others[-1].rpartition("/")[2].startswith("synapseml-")
-
-
-def test_synapseml_comes_only_where_it_fits() -> None:
-    native = job_libraries(VOLUMES, EngineName.LOCAL)
-    by_synapseml = job_libraries(VOLUMES, EngineName.AUTO)
-    assert native.jars == {}
-    assert not [wheel for wheel in native.wheels if wheel.name.startswith("synapseml")]
-    assert set(by_synapseml.jars.values()) == {jar["sha256"] for jar in pinned_jars()}
-    assert native.packages != by_synapseml.packages
+    assert others == [f"{VOLUMES}/libraries/{found.packages}/{wheel.name}" for wheel in found.wheels]
+    *same, synapseml = found.wheels
+    assert (synapseml.name.partition("-")[0], native.wheels) == ("synapseml", tuple(same))
+    assert (set(found.jars.values()), native.jars) == ({jar["sha256"] for jar in pinned_jars()}, {})
+    assert native.packages != found.packages
 
 
 def test_a_cluster_gets_whatever_its_runtime_lacks_and_each_wheel_runs_there() -> None:

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from azure_clients.credentials import credential
-from azure_clients.retries import AzureRefusedError, StepCancelledError, Timeout
+from azure_clients.retries import AzureRefusedError
 from steps.cluster_ready import DEFINITION, NEEDED, REVIEW, ClusterNotReadyError, ClusterReady
 from steps.workspace_ready import MetastoreMissingError, PrivilegesMissingError, WorkspaceReady
 from tests.simulation.fakes.service import Listener, application
@@ -62,14 +62,6 @@ def test_other_sign_ins_to_databricks_on_this_machine_are_out_of_play(
     cloud.world.set("members", {})
     take(WorkspaceReady, {**AZURE, **cloud.workspace})
     assert list(cloud.world.setting("members").values()) == [[DEPLOYER]]
-
-
-def test_waiting_ends_at_an_interruption(cloud: Cloud, take: Take, recorder: Recorder) -> None:
-    cloud.sign_in(NOBODY)
-    recorder.cancelled.set()
-    recorder.timeout = Timeout(seconds=60, pause=30)
-    with pytest.raises(StepCancelledError):
-        take(WorkspaceReady, {**AZURE, **cloud.workspace})
 
 
 def test_a_workspace_without_a_metastore_says_who_can_make_one(cloud: Cloud, take: Take, recorder: Recorder) -> None:
