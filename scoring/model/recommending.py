@@ -96,10 +96,11 @@ class RecommendQuery:
         excluded = np.concatenate([self._excluded(recommender, had), left_out(match, lookups.catalogue)])
         top = DEFAULT_TOP if request.top is msgspec.UNSET else int(request.top)
         user = self._user(stored, recommender)
-        new = self._new(top, match, history, recommender, lookups)
+        places = min(lookups.places if request.new is msgspec.UNSET else int(request.new), top - 1)
+        unknown = self._new(match, history, recommender, lookups) if places else _NOBODY.chosen
         is_new = not len(stored.chosen)
-        wanted = Wanted(history, top - len(new), excluded, user, kinds, new=is_new, by_others=self.by_others)
-        items, scores = yield from self._varied(wanted, new, recommender, lookups)
+        wanted = Wanted(history, top, excluded, user, kinds, new=is_new, by_others=self.by_others)
+        items, scores, new = yield from self._placed(wanted, unknown, places, recommender, lookups)
         explained = wanted if self.reasons else wanted._replace(history=_NOBODY.chosen)
         found = recommender.explained(explained, items, scores)
         if not recommender.is_personal(wanted, items):
@@ -131,32 +132,26 @@ class RecommendQuery:
         columns = self._columns(stored, user, model, lookups)
         return Found(answer, pairs(columns, texts, model.bundle.schema.fields))
 
-    def _new(
-        self, top: int, match: Mask | None, history: Indices, recommender: Recommender, lookups: Lookups
-    ) -> list[NewItem]:
-        """The new items for the last of `top` places, as many as wanted; the first place is never theirs.
+    def _new(self, match: Mask | None, history: Indices, recommender: Recommender, lookups: Lookups) -> Indices:
+        """The new items by their numbers in the catalogue, the best first.
 
         `match`, bool[c], says which items of the catalogue the filter allows, None for all. What the request names as
-        chosen or excluded is not new. Raises like `varied`.
+        chosen or excluded is not new.
         """
         request, catalogue, new = self.request, lookups.catalogue, lookups.new
-        most = min(lookups.places if request.new is msgspec.UNSET else int(request.new), top - 1)
-        if not most or catalogue is None or new is None or not len(new.numbers):
-            return []
+        if catalogue is None or new is None or not len(new.numbers):
+            return _NOBODY.chosen
         scores = new.scores(_above_average(history, recommender))
         named = {
             key_of(key) for keys in (request.history, request.exclude) if keys is not msgspec.UNSET for key in keys
         }
         try:
             is_named = np.isin(new.numbers, catalogue.among(named - recommender.numbers.keys()))
-            scores[is_named if match is None else is_named | ~match[new.numbers]] = -np.inf
-            numbers = new.numbers[::-1][best_of(scores[::-1], MOST_NEW_COMPARED)]  # of equal ones the latest first
-            kept = numbers[varied(numbers, most, request, catalogue)].tolist()
-            keys = [catalogue.key(number) for number in kept]
-            return [NewItem(one, key, catalogue.item(key)) for one, key in zip(kept, keys, strict=True)]
         except SnapshotError as error:
             lookups.complain(error)
-            return []
+            return _NOBODY.chosen
+        scores[is_named if match is None else is_named | ~match[new.numbers]] = -np.inf
+        return new.numbers[::-1][best_of(scores[::-1], MOST_NEW_COMPARED)]  # of equal ones the latest first
 
     def _excluded(self, recommender: Recommender, history: Indices) -> Indices:
         """The items that the request does not want, or that were chosen and are not to be repeated."""
@@ -169,28 +164,37 @@ class RecommendQuery:
         """The best items for a history."""
         return (yield wanted)
 
-    def _varied(
-        self, wanted: Wanted, new: list[NewItem], recommender: Recommender, lookups: Lookups
-    ) -> Generator[Wanted, Ranked, Ranked]:
-        """The best items of which, and of the `new` ones, no more than `at_most` share a value, if it is given, among
-        as few candidates as suffice, and `MOST_CANDIDATES` at most; the first of these in an order with the request's
+    def _placed(
+        self, wanted: Wanted, unknown: Indices, places: int, recommender: Recommender, lookups: Lookups
+    ) -> Generator[Wanted, Ranked, tuple[Indices, Numbers, list[NewItem]]]:
+        """The best items with their scores, and those of the new items `unknown` for the last `places`, as many as
+        there are; the first place is never theirs.
+
+        No more of all of them than `at_most` share a value, if it is given: the best items are looked for among as few
+        candidates as suffice, and `MOST_CANDIDATES` at most, the first of these in an order with the request's
         `diversity`.
         """
-        diversity = self.request.diversity
-        if self.request.at_most in (msgspec.UNSET, {}) and not diversity:
-            return (yield from self._best(wanted, recommender))
-        catalogue, before, top = lookups.catalogue, [one.number for one in new], wanted.top
+        request, catalogue, top = self.request, lookups.catalogue, wanted.top
+        if request.at_most in (msgspec.UNSET, {}) and not request.diversity:
+            new = _said_of_new(unknown[:places], lookups)
+            items, scores = yield from self._best(wanted._replace(top=top - len(new)), recommender)
+            return items, scores, new
         candidates = max(top, CANDIDATES)
         while True:
             items, scores = yield from self._best(wanted._replace(top=candidates), recommender)
-            if diversity:
+            if request.diversity:
                 first = min(CANDIDATES, len(items))
-                order = diverse(scores[:first], recommender.first_stage.likeness(items[:first]), diversity, first)
+                likeness = recommender.first_stage.likeness(items[:first])
+                order = diverse(scores[:first], likeness, request.diversity, first)
                 items[:first], scores[:first] = items[order], scores[order]
-            numbers = items if catalogue is None else catalogue.numbers[items]
-            kept = varied(numbers, top, self.request, catalogue, before)
-            if len(kept) == top or len(items) < candidates or candidates == MOST_CANDIDATES:
-                return items[kept], scores[kept]
+            numbers, new = items if catalogue is None else catalogue.numbers[items], []
+            if len(unknown):
+                before = numbers[varied(numbers, top - places, request, catalogue)].tolist()
+                new = _said_of_new(unknown[varied(unknown, places, request, catalogue, before)], lookups)
+            left = top - len(new)
+            kept = varied(numbers, left, request, catalogue, [one.number for one in new])
+            if len(kept) == left or len(items) < candidates or candidates == MOST_CANDIDATES:
+                return items[kept], scores[kept], new
             candidates = min(4 * candidates, MOST_CANDIDATES)
 
     def _stored(self, lookups: Lookups) -> Stored:
@@ -334,6 +338,17 @@ def _known(recommender: Recommender, keys: Sequence[str | int] | msgspec.UnsetTy
     numbers = recommender.numbers
     found = map(numbers.get, () if keys is msgspec.UNSET else map(key_of, keys))
     return np.array([number for number in found if number is not None], dtype=np.int64)
+
+
+def _said_of_new(numbers: Indices, lookups: Lookups) -> list[NewItem]:
+    """These items of the catalogue; none if it was altered."""
+    if (catalogue := lookups.catalogue) is not None:
+        try:
+            keys = [catalogue.key(number) for number in numbers]
+            return [NewItem(int(one), key, catalogue.item(key)) for one, key in zip(numbers, keys, strict=True)]
+        except SnapshotError as error:
+            lookups.complain(error)
+    return []
 
 
 def _said(keys: Iterable[str], lookups: Lookups) -> dict[str, KnownItem]:

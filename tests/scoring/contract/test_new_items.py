@@ -91,13 +91,23 @@ def test_a_filter_holds_for_new_items(film_service: RunningService, wanted: obje
     assert sorted(new(asked(film_service, user="u1", top=10, new=9, filter=wanted))) == found
 
 
-def test_no_more_items_share_a_value_than_allowed(film_service: RunningService) -> None:
-    answer = asked(film_service, user="u2", top=9, new=8, at_most={"genre": 1})
-    assert items(answer) == ["d", "n1", "n2", "n3"]  # n1 and n2 have the only x and y
-    answer = asked(film_service, user="u2", top=9, new=1, at_most={"genre": 1})
-    assert items(answer) == ["c", "d", "n1"]
-    answer = asked(film_service, user="u2", top=9, new=1, at_most={"genre": 1}, filter={"genre": ["y"]})
-    assert items(answer) == ["n4"]
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ({"new": 8}, ["a", "d", "n2", "n3"]),  # a has the only x, and n2 the only y
+        ({"new": 1}, ["a", "c", "d", "n3"]),
+        ({"new": 1, "top": 2}, ["a", "n2"]),
+        ({"new": 1, "filter": {"genre": ["y"]}}, ["b"]),
+        ({"new": 8, "diversity": 0.5}, ["a", "d", "n2", "n3"]),
+        ({"new": 2, "at_most": {"genre": 2}}, ["a", "b", "c", "d", "n3"]),
+        ({"new": 2, "filter": {"title": ["Film n4", "Film n3"]}}, ["n4", "n3"]),
+    ],
+)
+def test_a_new_item_takes_the_value_of_no_better_one(
+    film_service: RunningService, body: dict[str, object], found: list[str]
+) -> None:
+    """u2 gets a (x), b (x and y), c (y) and d, then n1 (x), n4 (x and y), n2 (y) and n3, unless one is too many."""
+    assert items(asked(film_service, **{"user": "u2", "top": 9, "at_most": {"genre": 1}, **body})) == found
 
 
 def test_the_setting_holds_unless_a_request_says_otherwise(films: Path, tmp_path: Path) -> None:
