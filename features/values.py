@@ -6,6 +6,7 @@ its column holds integers and as `12.0` where it holds floats, as pandas makes o
 
 import math
 import re
+import unicodedata
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 
@@ -14,6 +15,9 @@ import msgspec
 NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 """A decimal number, to be matched against a whole text. Unlike Java's parser it rejects `1d`, `0x1p3`, `NaN` and
 spaces."""
+_NUMBER = re.compile(NUMBER)
+WHOLE_BELOW = 2**53
+"""So far float64 tells each whole number from the next one."""
 
 _MINUTES = ":[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?)?"
 PLAIN_ISO_TIME = rf"[1-9][0-9]{{3}}-[0-9]{{2}}-[0-9]{{2}}([ T]([01][0-9]|2[0-3]){_MINUTES})?"
@@ -73,7 +77,17 @@ def shown_time(microseconds: int) -> str:
 
 def is_number(text: str) -> bool:
     """Whether a text is a decimal number that a float64 can hold."""
-    return re.fullmatch(NUMBER, text) is not None and math.isfinite(float(text))
+    return _NUMBER.fullmatch(text) is not None and math.isfinite(float(text))
+
+
+def value_of(text: str) -> float | None:
+    """The value of a number's text, None for another text, and for a number so large that others have the same float64.
+
+    Where somebody lists values for a column of texts, a text is meant as it is written, and a number is every text with
+    its value: 38 is `38` and `38.0`. In a column of numbers both are values.
+    """
+    found = float(text) if _NUMBER.fullmatch(text) else math.inf
+    return found if abs(found) < WHOLE_BELOW else None
 
 
 def microseconds(text: str, form: TimeFormat = TimeFormat.ISO, zone: tzinfo = UTC) -> int | None:
@@ -101,7 +115,7 @@ def microseconds(text: str, form: TimeFormat = TimeFormat.ISO, zone: tzinfo = UT
         return None
 
 
-def key_of(key: str | int) -> str:
+def key_of(key: str | float) -> str:
     """The one text of a key as a table or a request writes it: 12, `12` and `12.0` are the same key, `012` and `a12`
     are others.
     """
@@ -115,16 +129,20 @@ def key_of(key: str | int) -> str:
 
 
 class KeyRule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What is done to each key of users or items, in tables and requests, before it is compared."""
+    """What is done to each key of users or items, in tables and requests, before it is compared.
+
+    With a rule, letters with accents that are composed in two ways are also the same (Unicode's form NFC).
+    """
 
     lowercase: bool = False
     strip: bool = False
     """Whether spaces around it are left out."""
 
-    def of(self, key: str | int) -> str:
+    def of(self, key: str | float) -> str:
         """`key_of` a key by this rule."""
         text = str(key).strip() if self.strip else str(key)
-        return key_of(text.lower() if self.lowercase else text)
+        text = text.lower() if self.lowercase else text
+        return key_of(unicodedata.normalize("NFC", text) if self.strip or self.lowercase else text)
 
 
 AS_WRITTEN = KeyRule()

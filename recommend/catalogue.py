@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from features.columns import Field
 from features.hashing import split_values
-from features.values import is_number
+from features.values import WHOLE_BELOW, is_number, value_of
 from recommend.arrays import Indices, Mask
 from recommend.columns import Cell, Value, stated
 from recommend.histories import Histories
@@ -36,8 +36,6 @@ KEPT = 10_000
 """Items whose columns an open catalogue keeps in memory, a few hundred bytes each: those that are recommended most."""
 TITLES = ("title", "name")
 """The columns that are shown if nothing names others, also with a word before them: `movie_title`."""
-WHOLE_BELOW = 2**53
-"""So far float64 tells each whole number from the next one."""
 _PACKED = np.dtype("<i4")
 _TABLES = """
 CREATE TABLE items (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, columns BLOB NOT NULL, state INTEGER);
@@ -101,6 +99,11 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         """
         found = ((name, self._typed(name, value)) for name, value in columns.items())
         return {name: value for name, value in found if value not in (None, "", [])}
+
+    def written(self, columns: Mapping[str, Cell]) -> dict[str, Cell]:
+        """The same values as a table writes them: several with their separator in between."""
+        joined = ((name, value, self.separators.get(name, "")) for name, value in columns.items())
+        return {name: one.join(value) if isinstance(value, list) else value for name, value, one in joined}
 
     def _typed(self, name: str, value: Cell) -> Cell | None:
         if name in self.numbers:
@@ -181,11 +184,12 @@ def carry_over(before: Path, trained: Path | None, items: Iterable[str], target:
     if trained is not None:
         rows, layout = read_rows(trained)
         if kept:
-            others = (name for name in former_layout.numbers if name not in layout.separators)
+            others = [name for name in former_layout.separators if name not in layout.separators]
+            kept = [row._replace(columns=former_layout.written(row.columns)) for row in kept]
             layout = Layout(
                 item_column=layout.item_column,
-                separators=layout.separators | former_layout.separators,
-                numbers=(*layout.numbers, *others),
+                separators=layout.separators | {name: former_layout.separators[name] for name in others},
+                numbers=(*layout.numbers, *(name for name in others if name in former_layout.numbers)),
                 show=layout.show,
             )
         known = {row.key for row in kept}
@@ -227,6 +231,7 @@ class Catalogue:
         self._coded: dict[str, tuple[Indices, Indices]] = {}
         self._numbers: dict[str, npt.NDArray[np.float64]] = {}
         """The number of each item by column, float64[count], NaN for none."""
+        self._valued: dict[str, tuple[npt.NDArray[np.float64], Indices]] = {}
         self._compared: dict[tuple[str, ...], Comparison] = {}
         """All items with each other, by the columns."""
         # Of the snapshot, not a method of the catalogue: that would keep itself, and its file, after its last use.
@@ -261,21 +266,35 @@ class Catalogue:
         rows = self._snapshot.all("SELECT number, key FROM items ORDER BY number")
         return np.array([number for number, key in rows if number < self.count and key not in keys], dtype=np.int64)
 
-    def having(self, name: str, values: Sequence[str]) -> Mask:
-        """Which items have one of these values in a column, bool[count], which are texts of numbers in one of numbers;
-        spaces around one of several don't matter.
+    def having(self, name: str, values: Sequence[str | float]) -> Mask:
+        """Which items have one of these values in a column, bool[count]: see `features.values.value_of`.
+
+        Spaces around a text of several don't matter. Raises `SnapshotError` if the file was altered.
         """
         starts, codes = self.coded(name)
+        numbers = [] if name in self.layout.numbers else [value_of(str(one)) for one in values if type(one) is not str]
         if name in self.layout.numbers:
-            own: Sequence[str | float | None] = [*map(_number, values)]
+            own: list[str | float | None] = [_number(str(value)) for value in values]
         else:
-            own = [one.strip(" ") for one in values] if self.layout.separators[name] else values
+            own = [str(value).strip(" " if self.layout.separators[name] else "") for value in values]
         marks = ", ".join("?" * len(own))  # SQLite does not read each number of JSON as Python does
         found = self._snapshot.all(f"SELECT code FROM texts WHERE name = ? AND value IN ({marks})", name, *own)  # noqa: S608 - marks alone
         wanted = np.array([code for (code,) in found], dtype=np.int64)
+        if numbers:
+            known, of_known = self._numeric_texts(name)
+            wanted = np.concatenate([wanted, of_known[np.isin(known, np.array(numbers, np.float64))]])
         hits = np.concatenate([[0], np.cumsum(np.isin(codes, wanted))])[starts]
         mask: Mask = hits[1:] > hits[:-1]
         return mask
+
+    def _numeric_texts(self, name: str) -> tuple[npt.NDArray[np.float64], Indices]:
+        """The values of a column's texts, float64[n], NaN for those that are not numbers, and their codes, int64[n]."""
+        if name not in self._valued:
+            query = "SELECT value, code FROM texts WHERE name = ? AND value >= '+' AND value < ':'"  # as numbers begin
+            found = [*self._snapshot.all(query, name)]
+            values = np.array([value_of(text) for text, _ in found], np.float64)  # None becomes NaN
+            self._valued[name] = values, np.array([code for _, code in found], np.int64)
+        return self._valued[name]
 
     def within(self, name: str, lowest: float, highest: float) -> Mask:
         """Which items have a number from `lowest` to `highest` in a column of numbers, bool[count].

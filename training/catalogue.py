@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 
 from features.columns import Category
 from features.errors import BadInputError
-from features.values import is_number
+from features.values import WHOLE_BELOW, is_number
 from recommend import catalogue, histories
-from recommend.catalogue import WHOLE_BELOW, ItemRow, Layout, State
+from recommend.catalogue import ItemRow, Layout, State
 from recommend.forgotten import NOBODY, Forgotten
 from recommend.histories import UserRow
 from recommend.interactions import Interactions

@@ -31,7 +31,7 @@ from features.columns import MOMENT, Reading
 from features.files import is_inside
 from features.invalid import problems
 from features.schema import Pair, Schema, cross_name, factors_name, problem_of_pairs
-from features.values import AS_WRITTEN, KeyRule, TimeFormat, key_of
+from features.values import AS_WRITTEN, KeyRule, TimeFormat
 from features.yaml_text import load_yaml
 from recommend.forgotten import NOBODY, Forgotten
 from recommend.histories import MOST_KINDS
@@ -106,24 +106,23 @@ def _inside(name: str) -> str:
 FileName = Annotated[str, AfterValidator(_inside)]
 
 
-def word_of(value: object) -> object:
-    """What a field and a condition's text are compared as: 1.0 as 1, and True as true, which is YAML's."""
-    if not isinstance(value, str | int | float | date):
-        return value
-    text = str(value)
-    return text.lower() if text.lower() in {"true", "false"} else key_of(text)
-
-
-Word = Annotated[str, BeforeValidator(word_of), Field(min_length=1)]
-
-
 Bound = StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)]
+
+
+def _as_listed(value: object) -> object:
+    """YAML's dates and booleans as texts."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, date) else value
+
+
+Listed = Annotated[Bound | Annotated[str, Field(min_length=1)], BeforeValidator(_as_listed)]
 
 
 class Condition(Strict):
     """What a row's field in `column` must be for the row to be read. All that is named must hold.
 
-    A missing field fulfils `not` alone.
+    Texts and numbers that are listed mean what `features.values.value_of` says. A missing field fulfils `not` alone.
     """
 
     column: str
@@ -131,8 +130,8 @@ class Condition(Strict):
     at_least: Bound | None = None
     below: Bound | None = None
     at_most: Bound | None = None
-    among: tuple[Word, ...] = Field(default=(), alias="is")
-    excluded: tuple[Word, ...] = Field(default=(), alias="not")
+    among: tuple[Listed, ...] = Field(default=(), alias="is")
+    excluded: tuple[Listed, ...] = Field(default=(), alias="not")
 
     @model_validator(mode="after")
     def _can_hold(self) -> Self:

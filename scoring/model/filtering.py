@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from features.values import key_of
 from recommend.arrays import Indices, Mask
 from recommend.catalogue import Catalogue
 from scoring.model.diagnosis import LONGEST_NAME
@@ -44,7 +43,7 @@ def matching(request: RecommendRequest, catalogue: Catalogue | None) -> Mask | N
 def _allowed(name: str, wanted: list[str | int | float] | Condition, catalogue: Catalogue) -> Mask:
     """Which items, bool[c], have one of the values in a column, or meet the condition; raises like `matching`."""
     if isinstance(wanted, list):
-        return catalogue.having(name, [key_of(str(value)) for value in wanted])
+        return catalogue.having(name, wanted)
     at = f"filter.{name}"[:LONGEST_NAME]
     if wanted == Condition():
         raise Refusal.WRONG_COUNT(f"{at} must have `min`, `max` or `not`.", field=at)

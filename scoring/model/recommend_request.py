@@ -64,7 +64,9 @@ Filter = Annotated[
     msgspec.Meta(
         max_length=MOST_FILTERED_COLUMNS,
         description="Columns of the items with values, of which an item must have one, or with a condition; all must "
-        f"hold. Of a column with several values, one must match. At most {MOST_VALUES} values in all.",
+        "hold. Of a column with several values, one must match. In a column of text, a text is meant as it is written, "
+        f"and a number as every text of its value; columns of numbers compare values. At most {MOST_VALUES} values in "
+        "all.",
     ),
 ]
 AtMost = Annotated[

@@ -14,7 +14,7 @@ from training.kernels.hashed import hashed_fields
 from training.tables.files import TableFile, files_of
 from training.tables.opening import first_row, open_bytes, open_rows, readable
 from training.tables.texts import flat_names, names_in, objects_by_line, top_of
-from training.tables.typed import USER_KEY, TableRules
+from training.tables.typed import USER_KEY, TableRules, is_of_numbers
 
 KEYS = {"users": USER_KEY, "items": "_item_key"}
 """The names of the keys in the joined tables."""
@@ -188,7 +188,7 @@ def _kinds(file: TableFile) -> Iterator[tuple[str, str]]:
     """What a Parquet file's columns hold, in words; text files hold texts alone, and null fits everything."""
     for one in () if file.has_lines else _schema(file):
         kind = one.type.value_type if pa.types.is_dictionary(one.type) else one.type
-        if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        if is_of_numbers(kind):
             yield one.name, _NUMBER
         elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
             yield one.name, "text"

@@ -192,9 +192,17 @@ def texts_of(values: pa.Array) -> pa.StringArray:
     if any(is_one(kind) for is_one in _ALIKE):
         return pc.coalesce(values.cast(pa.string()), _EMPTY)
     if pa.types.is_floating(kind):
-        values = values.cast(pa.float64())
+        values = doubles(values)
     distinct = values.dictionary_encode(null_encoding="encode")
     return text_array([text_of(value) for value in _of_python(distinct.dictionary)]).take(distinct.indices)
+
+
+def doubles(floats: pa.Array) -> pa.DoubleArray:
+    """Floats as float64: a fraction of float32 as it is written, 0.1, and not 0.10000000149011612."""
+    found = floats.cast(pa.float64())
+    if not pa.types.is_float32(floats.type):
+        return found
+    return pc.if_else(pc.equal(pc.floor(found), found), found, floats.cast(pa.string()).cast(pa.float64()))
 
 
 def _of_python(values: pa.Array) -> list[Any]:
@@ -371,7 +379,7 @@ def _plain_of_batch(batch: pa.RecordBatch, names: Sequence[str], file: TableFile
         if name not in found:
             values = batch.column(name)
             is_float = pa.types.is_floating(values.type)
-            values = values.cast(pa.float64()).to_numpy(zero_copy_only=False) if is_float else texts_of(values)
+            values = doubles(values).to_numpy(zero_copy_only=False) if is_float else texts_of(values)
             found[name] = values.tolist()
     return found
 

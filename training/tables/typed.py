@@ -32,14 +32,15 @@ from features.values import (
     is_number,
     key_of,
     microseconds,
+    value_of,
 )
 from recommend.forgotten import NOBODY, Forgotten
-from training.config import ONE_TIME, Condition, Label, Source, Time, word_of
+from training.config import ONE_TIME, Condition, Label, Source, Time
 from training.errors import BadRowsError
 from training.kernels.columns import LABEL, TIME
 from training.kernels.xxh64 import distinct_texts, first_seeds, of_texts
 from training.tables.files import TableFile
-from training.tables.texts import is_fraction, text_array, text_of, texts_of
+from training.tables.texts import doubles, is_fraction, text_array, text_of, texts_of
 
 _FRACTION = "a fraction, and no category (name the column under `numeric`, or write its values as text)"
 
@@ -380,8 +381,10 @@ def cleaned(columns: Mapping[str, pa.Array], rules: TableRules) -> tuple[Mapping
     found = Counter[str]()
     fits = np.ones(len(next(iter(columns.values()))), np.bool_)
     for one in rules.source.where:
-        texts = _texts(columns[one.column], rules.words(one.column))
-        known = of_each(texts, partial(_fulfils, condition=one, decimal=rules.source.decimal), pa.bool_())
+        values = columns[one.column]
+        among, excluded = (_listing(listed, one.column, values.type, rules) for listed in (one.among, one.excluded))
+        fulfils = partial(_fulfils, condition=one, decimal=rules.source.decimal, among=among, excluded=excluded)
+        known = of_each(_texts(values, rules.words(one.column)), fulfils, pa.bool_())
         fits &= known.fill_null(False).to_numpy(zero_copy_only=False)  # noqa: FBT003 - a value
         found[WRONG] += known.null_count
     if rules.source.where:
@@ -401,7 +404,9 @@ def cleaned(columns: Mapping[str, pa.Array], rules: TableRules) -> tuple[Mapping
 _COMPARED = {"above": operator.gt, "at_least": operator.ge, "below": operator.lt, "at_most": operator.le}
 
 
-def _fulfils(text: str, condition: Condition, decimal: str) -> bool | None:
+def _fulfils(
+    text: str, condition: Condition, decimal: str, among: Callable[[str], bool], excluded: Callable[[str], bool]
+) -> bool | None:
     """Whether a field fulfils a condition, "" if it is missing; None if it should be a number and is none."""
     if not text:
         return not condition.bounds and not condition.among
@@ -411,8 +416,42 @@ def _fulfils(text: str, condition: Condition, decimal: str) -> bool | None:
         number = float(with_point(text, decimal))
         if not all(_COMPARED[name](number, bound) for name, bound in condition.bounds.items()):
             return False
-    word = word_of(text)
-    return word not in condition.excluded and (not condition.among or word in condition.among)
+    return not excluded(text) and (not condition.among or among(text))
+
+
+def _listing(listed: Sequence[str | float], column: str, kind: pa.DataType, rules: TableRules) -> Callable[[str], bool]:
+    """Says whether a field of a column is listed: as a key by its rule, in a column of times as the same moment, and
+    otherwise as `features.values.value_of` says.
+    """
+    if (key := next((key for key, name in rules.keys.items() if name == column), None)) is not None:
+        rule = rules.key_rule(key)
+        keys = {rule.of(one) for one in listed}
+        return lambda text: rule.of(text) in keys
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+
+    def value(text: str) -> float | None:
+        return microseconds(text) if pa.types.is_temporal(kind) else value_of(with_point(text, rules.source.decimal))
+
+    of_numbers = any(one.name == column for one in rules.features if type(one) is Number) or is_of_numbers(kind)
+    has_values = of_numbers or pa.types.is_temporal(kind)
+    values, words = set[float](), set[str]()
+    for one in listed:
+        found = value_of(str(one)) if type(one) is not str else value(one) if has_values else None
+        if found is None:
+            words.add(_word(str(one)))
+        else:
+            values.add(found)
+    return lambda text: _word(text) in words or value(text) in values
+
+
+def _word(text: str) -> str:
+    """A text, but YAML's true is also pandas' True."""
+    return text.lower() if text.lower() in {"true", "false"} else text
+
+
+def is_of_numbers(kind: pa.DataType) -> bool:
+    """Whether a Parquet column of this type holds numbers."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def _keys(columns: Mapping[str, pa.Array], rules: TableRules) -> dict[str, pa.StringArray]:
@@ -446,6 +485,7 @@ def _present(values: pa.Array, words: Sequence[str]) -> pa.Array:
     """The values, null where they are missing: numbers as float64, times as they are, all others as texts."""
     kind = values.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        values = doubles(values) if pa.types.is_floating(kind) else values
         found = values.to_numpy(zero_copy_only=False).astype(np.float64)
         if pa.types.is_integer(kind):  # float64 would hold neighbours of the largest for the same
             meant = pc.is_in(values.cast(pa.string()), text_array(words)).to_numpy(zero_copy_only=False)

@@ -13,6 +13,7 @@ import pytest
 from features.schema import Schema
 from recommend import catalogue, histories
 from recommend.catalogue import Catalogue, ItemRow, Layout, State
+from recommend.columns import Cell
 from recommend.forgotten import NOBODY
 from recommend.histories import PACKED, Histories, UserRow
 from recommend.stored import SnapshotError
@@ -256,6 +257,26 @@ def test_training_neither_changes_what_was_loaded_nor_brings_back_what_was_withd
     catalogue.carry_over(served, trained, [], served)
     assert states(served) == {"a": State.LOADED, "b": State.WITHDRAWN, "new": State.TRAINED}
     assert Catalogue(served, ["a"]).item("a").columns["genre"] == ["x"]
+
+
+def test_what_was_loaded_has_the_separators_that_training_read_last(tmp_path: Path) -> None:
+    loaded: dict[str, Cell] = {
+        "title": ["Up", "Down"],
+        "genre": ["x", "y"],
+        "tags": "p;q",
+        "extra": ["1", "2"],
+        "size": 38.5,
+    }
+    separators = {"title": "/", "genre": "|", "tags": "", "extra": "+", "size": ""}
+    layout = Layout(item_column="id", separators=separators, numbers=("size",))
+    catalogue.write(tmp_path / "served", [ItemRow("a", loaded, State.LOADED)], layout)
+    now = Layout(item_column="id", separators={"title": "", "genre": "|", "tags": ";", "size": ""})
+    catalogue.write(tmp_path / "trained", [ItemRow("b", {}, State.TRAINED)], now)
+    catalogue.carry_over(tmp_path / "served", tmp_path / "trained", [], tmp_path / "served")
+    (row, _), found = catalogue.read_rows(tmp_path / "served")
+    assert found == Layout(item_column="id", separators=now.separators | {"extra": "+"})
+    wanted = {"title": "Up/Down", "genre": ["x", "y"], "tags": ["p", "q"], "extra": ["1", "2"], "size": "38.5"}
+    assert row.columns == wanted
 
 
 def test_the_first_training_makes_the_catalogue(tmp_path: Path) -> None:

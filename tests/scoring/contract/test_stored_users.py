@@ -6,14 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from features.schema import Schema
 from features.values import KeyRule
 from recommend import catalogue, histories
-from recommend.catalogue import ItemRow, Layout, State
+from recommend.catalogue import Catalogue, ItemRow, Layout, State
 from recommend.forgotten import FILE, change
 from recommend.histories import UserRow
+from scoring.model.filtering import matching
+from scoring.model.recommend_request import read_recommend
 from tests.scoring.contract.conftest import refusal
 from tests.support.recommenders import (
     asked,
@@ -199,7 +202,7 @@ def test_numbers_are_answered_filtered_and_counted_as_numbers(films: Path, tmp_p
         for within, found in RANGES:
             assert items(asked(service, history=[], filter={"price": within})) == [*found], within
         assert items(asked(service, history=[], filter={"price": {"max": 30}, "genre": ["x"]}, top=2)) == ["a", "b"]
-        assert items(asked(service, history=[], filter={"sku": [7]})) == []
+        assert items(asked(service, history=[], filter={"sku": [7]})) == ["a", "b", "c", "d"]
         refused = [refusal(service, "/recommend", {"history": [], "filter": wanted}) for wanted in WRONG_RANGES]
         assert refused == [
             (400, "out_of_range", "filter.price.min"),
@@ -215,6 +218,43 @@ def test_numbers_are_answered_filtered_and_counted_as_numbers(films: Path, tmp_p
             {"type": "number"},
             {"type": "array", "items": {"type": "string"}},
         ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (["38.0"], "b"),
+        (["38"], "a"),
+        ([38], "ab"),
+        ([38.0, 1], "abde"),
+        ([38.5, "3."], "cf"),
+        (["7.0"], ""),
+        ([3], "f"),
+        ({"not": [38, "1.0"]}, "cefgh"),
+        ({"not": ["38.0"]}, "acdefgh"),
+        ([12345678901234567890], "h"),
+        ([12345678901234567891, 38.4999], ""),
+    ],
+)
+def test_a_text_is_found_as_it_is_written_and_a_number_by_its_value(
+    tmp_path: Path, wanted: list[str | float] | dict[str, list[str | float]], found: str
+) -> None:
+    sizes = {
+        "a": "38",
+        "b": "38.0",
+        "c": "38.5",
+        "d": "1.0",
+        "e": "+1",
+        "f": "3.",
+        "g": "7",
+        "h": "12345678901234567890",
+    }
+    rows = [ItemRow(key, {"size": size}, State.TRAINED) for key, size in sizes.items()]
+    catalogue.write(tmp_path / "c", rows, Layout(item_column="id", separators={"size": ""}))
+    body = msgspec.json.encode({"history": [], "filter": {"size": wanted}})
+    match = matching(read_recommend(body), Catalogue(tmp_path / "c", [*sizes]))
+    assert match is not None
+    assert "".join(key for key, fits in zip(sizes, match.tolist(), strict=True) if fits) == found
 
 
 def test_no_more_items_than_allowed_share_a_value(film_service: RunningService) -> None:

@@ -1,7 +1,8 @@
 """Cleaning in the dataset config: what a shop's export has, and how its lines are read."""
 
 import io
-from datetime import date
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from features.columns import Number
+from features.values import AS_WRITTEN, KeyRule
 from recommend.interactions import Interactions
 from tests.support.rows import read
 from training.catalogue import read_entities
@@ -64,7 +66,7 @@ def test_what_a_config_says_of_cleaning_is_the_same_when_it_is_written_and_read_
     written = spec.model_dump(mode="json")
     assert written["interactions"]["where"] == {
         "quantity": {"above": 0, "at_most": 99},
-        "order": {"not": ["test", "7", "2026-01-31"]},
+        "order": {"not": ["test", 7, "2026-01-31"]},
     }
     assert TablesSpec.model_validate(written) == spec
     assert hash(spec) == hash(TablesSpec.model_validate(written))
@@ -79,7 +81,7 @@ def test_what_a_config_says_of_cleaning_is_the_same_when_it_is_written_and_read_
         ({"interactions": {"where": {"quantity": {}}}}, "give `above`, `at_least`, `below` or `at_most` with a number"),
         ({"interactions": {"where": {"quantity": {"above": "0"}}}}, "'0'"),
         ({"interactions": {"where": {"quantity": {"above": float("nan")}}}}, "or a finite number, not nan"),
-        ({"interactions": {"where": {"order": {"is": [""]}}}}, "must be at least 1 long"),
+        ({"interactions": {"where": {"order": {"is": [""]}}}}, "must be a number or at least 1 long"),
         ({"interactions": {"missing_keys": "guests"}}, "'drop' or 'one_time', not 'guests'"),
         ({"interactions": {"missing_keys": "one_time"}}, "needs to know what was bought together: name a `basket`"),
         ({"interactions": {"refunds": "quantity"}, "label": {"column": "quantity"}}, "`refunds` is for choices"),
@@ -396,7 +398,7 @@ def test_a_condition_that_leaves_no_item_to_recommend_beside_a_click_model_is_na
 @pytest.mark.parametrize("texts", ["true", "True", "TRUE"])
 def test_a_condition_on_true_holds_however_a_file_writes_it(texts: str) -> None:
     source = Source.model_validate({"path": "", "where": {"n": {"not": [True]}}})
-    rules = TableRules(source=source, files=(), keys={"key": "n"})
+    rules = TableRules(source=source, files=(), keys={})
     assert cleaned({"n": pa.array([texts, "False", ""])}, rules)[0]["n"].to_pylist() == ["False", ""]
 
 
@@ -419,6 +421,56 @@ def test_a_condition_holds_for_these_fields_alone(condition: dict[str, Any], fit
     left, found = cleaned({"n": pa.array(["0", "1", "2", "3", ""])}, rules)
     assert " ".join(left["n"].to_pylist()) == fits
     assert found["outside interactions"] == 5 - len(left["n"])
+
+
+DAYS = [datetime(2026, 1, 31), datetime(2026, 1, 31, 5)]  # noqa: DTZ001 - as pandas writes them
+LISTED: list[tuple[pa.Array, list[object], list[int], dict[str, Any]]] = [
+    (pa.array(["38", "38.0", "38.5", "3."]), [38], [0, 1], {}),
+    (pa.array(["38", "38.0", "38.5", "3."]), ["38", 38.5, 3], [0, 2, 3], {}),
+    (pa.array(["12.50", "12.5"]), ["12.50"], [0], {}),
+    (pa.array(["12.50", "12.5", "x"]), ["12.50"], [0, 1], {"features": [Number(name="n", at=0)]}),
+    (pa.array(["7,78", "7,780", "7.78"]), [7.78], [0, 1], {"decimal": ","}),
+    (pa.array([Decimal("12.50"), Decimal("3.00")]), [12.5, "3"], [0, 1], {}),
+    (pa.array([0.1, 24.72, 3.0], pa.float32()), [0.1, 24.72], [0, 1], {}),
+    (pa.array([38.5, 38.0, None]), ["38.50"], [0], {}),
+    (pa.array([2**53, 2**53 + 1]), [2**53 + 1], [1], {}),
+    (pa.array(DAYS), [date(2026, 1, 31)], [0], {}),
+    (pa.array(DAYS, pa.timestamp("ns", "Europe/Berlin")), ["2026-01-31T06:00:00+01:00"], [1], {}),
+    (pa.array([day.date() for day in DAYS]).dictionary_encode(), ["2026-01-31 00:00"], [0, 1], {}),
+    (
+        pa.array(["Anna", " ANNA", "ben", "12"]),
+        ["anna ", 12.0],
+        [0, 1, 3],
+        {"rule": KeyRule(lowercase=True, strip=True)},
+    ),
+    (pa.array(["12", "12.0", "012"]), [12], [0, 1], {"rule": AS_WRITTEN}),
+]
+
+
+@pytest.mark.parametrize(("fields", "listed", "fit", "more"), LISTED)
+def test_a_listed_value_is_meant_as_its_column_holds_it(
+    fields: pa.Array, listed: list[object], fit: list[int], more: dict[str, Any]
+) -> None:
+    """Texts are as they are written, numbers of every spelling, decimals and times by value, keys by their rule."""
+    for word in ("is", "not"):
+        where, decimal = {"n": {word: listed}}, more.get("decimal", ".")
+        rules = TableRules(
+            source=Source.model_validate({"path": "", "where": where, "decimal": decimal}),
+            files=(),
+            features=more.get("features", []),
+            keys={"key": "n"} if "rule" in more else {},
+            key_rules={"key": more.get("rule", AS_WRITTEN)},
+        )
+        left = cleaned({"n": fields, "row": pa.array(range(len(fields)))}, rules)[0]["row"].to_pylist()
+        assert left == (fit if word == "is" else [row for row in range(len(fields)) if row not in fit])
+
+
+def test_of_several_conditions_each_decides() -> None:
+    where = {"n": {"above": 1}, "kind": {"not": ["test"]}, "m": {"is": ["x"]}}
+    rules = TableRules(source=Source.model_validate({"path": "", "where": where}), files=(), keys={})
+    columns = {"n": ["0", "2", "3", "4"], "kind": ["ok", "test", "ok", "ok"], "m": ["x", "x", "x", "y"]}
+    left, _ = cleaned({name: pa.array(values) for name, values in columns.items()}, rules)
+    assert left["n"].to_pylist() == ["3"]
 
 
 def test_of_rows_with_one_key_the_latest_is_kept_or_one_that_the_order_of_rows_does_not_change(tmp_path: Path) -> None:
