@@ -119,6 +119,11 @@ class Half:
         """The columns of the rows."""
         return self.spec.joined_schema
 
+    @property
+    def user(self) -> str | None:
+        """The column of users' keys, None without users."""
+        return None if self.spec.users is None else self.spec.users.foreign_key
+
 
 MOST_FACTORED_ROWS = 5_000_000
 """Training rows that factors are fitted from at most: all their pairs come together in one process."""
@@ -168,8 +173,8 @@ def judge_model(half: Half, fitted: Fitted, arguments: TrainingRequest, stage: S
         warnings = leak_warnings(*rows, schema)
     with stage("evaluate", f"score {count:,} held-out rows"):
         sampled = reference.sample(held_out, schema, rows=count, seed=seed)
-        keys = [*keys_by_column(half.spec)]
-        measured = measure(held_out, schema, encoder, fitted, logistic, texts=sampled.texts, keys=keys)
+        keys, user = [*keys_by_column(half.spec)], half.user
+        measured = measure(held_out, schema, encoder, fitted, logistic, texts=sampled.texts, keys=keys, user=user)
         reachable = best_reachable(held_out, arguments.dataset, schema)
     rate = (prepared.clicks[Part.FIT] + prepared.clicks[Part.VALIDATION]) / prepared.training_rows
     baselines = {BASE_RATE: base_rate(measured.evaluation, rate=rate)}
@@ -312,8 +317,7 @@ class Pipeline:
         prepared, schema, encoder = half.prepared, half.schema, half.encoder.encoder
         judgement = None if recommended is None else recommended.judgement
         with self._stage("bundle", "write the bundle"):
-            user = None if self._spec.users is None else self._spec.users.foreign_key
-            golden = golden_records(sampled, encoder, fitted, user)
+            golden = golden_records(sampled, encoder, fitted, half.user)
             histograms = reference.make_reference(sampled, encoder, fitted.text, fitted.importance)
             metadata = metadata_of(
                 self._engine,

@@ -110,14 +110,15 @@ def measure(
     *,
     texts: Sequence[pa.StringArray],
     keys: Sequence[str] = (),
+    user: str | None = None,
 ) -> Measured:
-    """Score and evaluate the prepared rows `held_out`; `texts` are the categories of some of them by column, and `keys`
-    the columns of users and items.
+    """Score and evaluate the prepared rows `held_out`; `texts` are the categories of some of them by column, `keys` the
+    columns of users and items, and `user` that of users.
 
     Raises `EvaluationError` if nothing can be measured.
     """
     segmented: list[SlicedColumn | KnownOrNew] = [
-        *choose(encoder, schema, fitted.importance, texts),
+        *choose(encoder, schema, fitted.importance, texts, user),
         *keys_among(schema, keys),
     ]
     scored = Scored(schema=schema, encoder=encoder, text=fitted.text)

@@ -100,13 +100,19 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def choose(
-    encoder: Encoder, schema: Schema, importance: Mapping[str, float], texts: Sequence[pa.StringArray]
+    encoder: Encoder,
+    schema: Schema,
+    importance: Mapping[str, float],
+    texts: Sequence[pa.StringArray],
+    user: str | None = None,
 ) -> tuple[SlicedColumn, ...]:
     """The columns to segment by, chosen by their gain in `importance`, with the most frequent of their values that are
     in `texts`, the fields of some rows by column.
+
+    Not the column `user`, which has users' keys: nothing in a bundle is about a single user.
     """
     by_gain = sorted(schema.texts, key=lambda column: -sum(importance[name] for name in column.inputs))
-    known = [column for column in by_gain if encoder.places(column.index)]
+    known = [column for column in by_gain if encoder.places(column.index) and column.name != user]
     return tuple(_sliced(column, encoder, texts[column.index]) for column in known[:COLUMNS])
 
 

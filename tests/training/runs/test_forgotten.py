@@ -170,6 +170,8 @@ def test_a_run_has_no_row_of_them(arguments: list[str], forgotten: Path, tmp_pat
     encoder, column = bundle.click_model.encoder, bundle.schema.categories.index("user_id")
     known = {*encoder.hashes[encoder.offsets[column] : encoder.offsets[column + 1]].tolist()}
     assert (hash_value(GONE) in known, hash_value(STAYS) in known) == (False, True)
+    texts = [file.read_text() for file in bundle.path.rglob("*") if file.suffix in {".json", ".jsonl", ".html", ".txt"}]
+    assert [user for user in set(users) if any(user in text for text in texts)] == [], "a bundle names no user"
 
 
 def test_no_intermediate_files_of_another_list_are_used(
