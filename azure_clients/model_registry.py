@@ -121,12 +121,15 @@ def versions_of(entries: Sequence[Entry], lake: Lake, context: Context) -> list[
     A version whose bundle is no longer in the lake is not accepted, because it can neither serve nor be compared with.
     """
 
-    def read(entry: Entry) -> Version:
-        content = lake_folder(lake, entry.bundle_url, context).read(METADATA)
-        return _lost(entry) if content is None else version_of(entry, content)
+    contents = files_of(entries, METADATA, lake, context)
+    found = zip(entries, contents, strict=True)
+    return [_lost(entry) if content is None else version_of(entry, content) for entry, content in found]
 
+
+def files_of(entries: Sequence[Entry], name: str, lake: Lake, context: Context) -> list[bytes | None]:
+    """A file of each entry's bundle, None for one that is no longer in the lake. Raises `AzureRefusedError`."""
     with ThreadPoolExecutor(READ_AT_ONCE) as pool:
-        return list(pool.map(read, entries))
+        return list(pool.map(lambda entry: lake_folder(lake, entry.bundle_url, context).read(name), entries))
 
 
 def version_of(entry: Entry, metadata: bytes) -> Version:

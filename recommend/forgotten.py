@@ -5,6 +5,7 @@ Key and hashes are one file beside the stored histories: whoever may read it may
 
 import hmac
 import secrets
+import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
@@ -72,7 +73,14 @@ class Forgotten(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return frozenset(found for found, times in Counter(self.hashes).items() if times % 2)
 
     def __contains__(self, user: str) -> bool:
-        return bool(self.users) and _hashed(self.key, self.rule.of(user)) in self.users
+        return bool(self.users) and self.hash_of(user) in self.users
+
+    def hash_of(self, user: str) -> str:
+        """The hash of a user on this list. An earlier release did not compose the letters of keys with rules."""
+        found = self.rule.of(user)
+        earlier = found if self.rule == AS_WRITTEN else unicodedata.normalize("NFD", found)
+        is_earlier = earlier != found and _hashed(self.key, earlier) in self.users
+        return _hashed(self.key, earlier if is_earlier else found)
 
     def before(self, version: str) -> Self:
         """The list as it was when it had a `version`."""
@@ -98,8 +106,8 @@ class Forgotten(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return self._with(user, self.rule) if user in self else self
 
     def _with(self, user: str, rule: KeyRule) -> Self:
-        key, rule = self.key or secrets.token_hex(32), self.rule if rule == self.rule else rule
-        return msgspec.structs.replace(self, key=key, rule=rule, hashes=(*self.hashes, _hashed(key, rule.of(user))))
+        ready = msgspec.structs.replace(self, key=self.key or secrets.token_hex(32), rule=rule)
+        return msgspec.structs.replace(ready, hashes=(*ready.hashes, ready.hash_of(user)))
 
 
 NOBODY = Forgotten(key="")

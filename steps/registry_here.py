@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
@@ -136,6 +136,11 @@ class LocalRegistry:
     def fetch(self, version: Version, target: Path) -> None:
         """Copy a version's bundle to `target`, which must not exist yet."""
         shutil.copytree(self.bundle(version.bundle_hash), target)
+
+    def read(self, versions: Sequence[Version], name: str) -> Sequence[bytes | None]:
+        """A file of each version's bundle; None for one that is gone."""
+        files = [self.bundle(version.bundle_hash) / name for version in versions]
+        return [file.read_bytes() if file.is_file() else None for file in files]
 
     def check(self) -> None:
         """Raise `RegistryError` if the database is damaged; much faster than opening it with MLflow."""

@@ -7,11 +7,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from azure_clients.model_versions import Version
+from features.bundle import METADATA, SCHEMA, Metadata
 from features.errors import BadInputError
-from features.values import AS_WRITTEN
+from features.schema import Schema
+from features.values import AS_WRITTEN, key_of
 from personalize.errors import StackMissingError
 from personalize.stack.on_azure import settings_of, snapshots_of, versions_of
 from personalize.terminal import Json, Stack, print_json, results, tell
@@ -76,6 +79,12 @@ KEPT = (
     "The stored histories of model version {versions} may still have them, until two newer versions have served; "
     "nothing reads them there any more."
 )
+SHOWN = 40
+"""The most characters of a segment's value in a bundle."""
+NAMED = (
+    "Report and metadata.json of model version {naming}, which an earlier release trained, have figures of this user's "
+    "rows, as the service's image and the history of the stack's state do; `destroy` deletes all of them."
+)
 NO_HISTORIES = "No stored histories have a user of this ID; check it, unless they are new."
 REMAINS = "docs/how-to/recommend.md lists what else remains, such as models that were trained before."
 KNOWN = "The service knows {user} again within a minute, from the histories of model version {serving}, which serves."
@@ -105,26 +114,40 @@ def forget(
     if not user.strip():
         raise BadInputError("Give the ID of a user, which is not empty.")
     users, named = snapshots_of(stack), config_of(located(settings_of(stack).dataset)).users
+    versions: Sequence[Version] = []
+    with suppress(StackMissingError):  # before the first
+        registry = versions_of(stack)
+        versions = registry.list()
+    champion = next((version for version in versions if version.champion), None)
     rule = AS_WRITTEN if named is None else named.keys.rule
+    for schema in registry.read([champion], SCHEMA) if champion else ():
+        rule = rule if schema is None else Schema.from_json(schema).keys.get("users", AS_WRITTEN)  # as the service
     if not undo:
         users.forget(user, rule)
     elif not users.remember(user):
         raise BadInputError(f"The user {user} was not forgotten.")
     having = users.having(rule.of(user))
-    versions: Sequence[Version] = []
-    with suppress(StackMissingError):  # before the first
-        versions = versions_of(stack).list()
     numbers = [version.number for version in versions if version.bundle_hash in having]
-    serving = next((version.number for version in versions if version.champion), 0)
+    serving = 0 if champion is None else champion.number
+    contents = registry.read(versions, METADATA) if versions and named else []
+    segments = [_segments(content, named.foreign_key) if content and named else () for content in contents]
+    naming = [one.number for one, values in zip(versions, segments, strict=False) if key_of(user)[:SHOWN] in values]
     if as_json:
         at_once = {"at_once": serving in numbers} if undo else {}
-        print_json({"user": user, "forgotten": not undo, "versions": numbers} | at_once)
+        print_json({"user": user, "forgotten": not undo, "versions": numbers, "named_by": naming} | at_once)
         return
     if not undo:
-        told = [FORGOTTEN, KEPT if numbers else NO_HISTORIES, REMAINS]
+        told = [FORGOTTEN, KEPT if numbers else NO_HISTORIES, *([NAMED] if naming else []), REMAINS]
     elif serving in numbers:
         told = [KNOWN]
     else:  # after a rollback, a newer version than the one that serves may have the user
         told = [NEXT_TRAINING, *([NEWER] if max(numbers, default=0) > serving else [])]
     values = {"versions": " and ".join(map(str, numbers)), "newest": max(numbers, default=0), "stack": stack}
+    values |= {"naming": " and ".join(map(str, naming))}
     tell(" ".join(told).format(user=user, serving=serving, **values))
+
+
+def _segments(metadata: bytes, column: str) -> set[str | None]:
+    """The values of a column by which a bundle's `metadata.json` has segments."""
+    found = msgspec.json.decode(metadata, type=Metadata).metrics.get("slices", [])
+    return {one["value"] for one in found if one["column"] == column}

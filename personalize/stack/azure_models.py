@@ -5,7 +5,7 @@ from pathlib import Path
 
 from azure_clients import credentials
 from azure_clients.lake import LakeFolder, bring, lake_folder
-from azure_clients.model_registry import RUN, AzureRegistry, Entry, versions_of
+from azure_clients.model_registry import RUN, AzureRegistry, Entry, files_of, versions_of
 from azure_clients.model_versions import IMPORTED, Version
 from azure_clients.resources import Lake, MachineLearning
 from azure_clients.retries import Context, Timeout
@@ -67,6 +67,11 @@ class AzureVersions:
     def fetch(self, version: Version, target: Path) -> None:
         """Download a version's bundle to `target`. Raises as `bundle` does."""
         self.bundle(self._registry.get(version.number), target)
+
+    def read(self, versions: Sequence[Version], name: str) -> Sequence[bytes | None]:
+        """A file of each version's bundle; None for one that is gone. Raises `AzureRefusedError`."""
+        entries = {entry.number: entry for entry in self._registry.list()}
+        return files_of([entries[one.number] for one in versions], name, self._lake(), self._context)
 
     def bundle(self, entry: Entry, target: Path | None = None) -> Path:
         """A version's bundle on this machine, in `target` if given; downloaded from the lake if it is missing.

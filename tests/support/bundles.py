@@ -58,7 +58,7 @@ def make_bundle(
     booster.save_model(folder / MODEL)
     encoder.save(folder)
     (folder / SCHEMA).write_bytes(schema.to_json())
-    (folder / METADATA).write_bytes(msgspec.json.encode(_metadata(seed)))
+    (folder / METADATA).write_bytes(msgspec.json.encode(made_metadata(seed)))
     (folder / REPORT).write_text("<!doctype html><title>Test</title>")
     golden = records[:GOLDEN_RECORDS]
     probabilities = np.asarray(booster.predict(encoded))
@@ -179,7 +179,7 @@ def _encoder(made: RawRows, labels: npt.NDArray[np.int64]) -> Encoder:
     )
 
 
-def _metadata(seed: int) -> Metadata:
+def made_metadata(seed: int = 1, **metrics: object) -> Metadata:
     return Metadata(
         bundle_format=BUNDLE_FORMAT,
         manifest_hash="0" * 64,
@@ -187,6 +187,6 @@ def _metadata(seed: int) -> Metadata:
         seed=seed,
         hyperparameters={},
         library_versions={},
-        metrics={},
+        metrics=metrics,
         verdict=Verdict(accepted=True, reasons=("Made for a test.",)),
     )

@@ -4,15 +4,21 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
+from azure_clients.model_versions import Version
+from features.bundle import SCHEMA
 from features.errors import BadInputError
+from features.schema import Schema
+from features.values import AS_WRITTEN, KeyRule
 from personalize.commands import data as command
 from personalize.commands.data import forget
 from recommend import histories
 from recommend.forgotten import Forgotten
 from recommend.histories import UserRow
 from steps.folders import StackFolder
+from tests.support.bundles import made_metadata
 from tests.support.recommenders import write_snapshots
 from tests.support.versions import version
 from training.parameters import TablesDataset
@@ -20,10 +26,18 @@ from training.parameters import TablesDataset
 FORMER, SERVING = 3, 4
 
 
-def serving(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """Let this one of the two versions serve."""
+def serving(monkeypatch: pytest.MonkeyPatch, number: int, rule: KeyRule = AS_WRITTEN, named: str = "") -> None:
+    """Let this one of the two versions serve, with this rule of users' keys; the former has a segment of `named`."""
     listed = [version(one, champion=one == number) for one in (FORMER, SERVING)]
-    monkeypatch.setattr(command, "versions_of", lambda *_: SimpleNamespace(list=lambda: listed))
+    schema = Schema(numeric=("age",), categorical=(), keys={} if rule == AS_WRITTEN else {"users": rule})
+
+    def read(versions: list[Version], name: str) -> list[bytes | None]:
+        if name == SCHEMA:
+            return [schema.to_json() for one in versions if one.champion]
+        segments = ([{"column": "user_id", "value": named if one.number == FORMER else None}] for one in versions)
+        return [msgspec.json.encode(made_metadata(slices=one)) for one in segments]
+
+    monkeypatch.setattr(command, "versions_of", lambda *_: SimpleNamespace(list=lambda: listed, read=read))
 
 
 @pytest.fixture
@@ -87,23 +101,47 @@ def test_undoing_after_a_rollback_names_the_newer_version_that_still_has_a_user(
     assert "`.venv/bin/personalize serve 4 --stack local` brings them back sooner" in told
 
 
-def test_a_key_is_forgotten_as_the_dataset_config_compares_keys(
+def test_a_key_is_forgotten_as_the_served_model_compares_keys(
     folder: StackFolder, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "dataset.yaml").write_text(
-        "{interactions: orders.csv, users: {key: user, keys: {lowercase: true}}, items: {key: sku}, label: positives}"
+    """Until the first model it is as the dataset config says, which may have changed since."""
+    config = "{interactions: orders.csv, users: {key: user, keys: {%s: true}}, items: {key: sku}, label: positives}"
+    monkeypatch.setattr(
+        command,
+        "settings_of",
+        lambda _: SimpleNamespace(dataset=TablesDataset(kind="tables", spec=tmp_path / "dataset.yaml")),
     )
-    dataset = TablesDataset(kind="tables", spec=tmp_path / "dataset.yaml")
-    monkeypatch.setattr(command, "settings_of", lambda _: SimpleNamespace(dataset=dataset))
+    (tmp_path / "dataset.yaml").write_text(config % "strip")
+    serving(monkeypatch, SERVING, KeyRule(lowercase=True))
     forget("OLD", as_json=True)
     assert json.loads(capsys.readouterr().out)["versions"] == [FORMER]
     assert "Old" in Forgotten.load(folder.forgotten)
+    forget("Old", undo=True)
+    (tmp_path / "dataset.yaml").write_text(config % "lowercase")
+    serving(monkeypatch, 0)
+    forget("OLD")
+    assert "Old" in Forgotten.load(folder.forgotten)
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_an_earlier_release_wrote_about_a_user_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for named, user, is_named in [("17", "17.0", True), ("17", "1", False), ("u" * 40, "u" * 50, True)]:
+        serving(monkeypatch, SERVING, named=named)
+        forget(user)
+        assert ("Report and metadata.json of model version 3, which an earlier" in said(capsys)) is is_named, user
 
 
 @pytest.mark.usefixtures("folder")
 def test_the_same_key_is_forgotten_however_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:
     forget("17.0", as_json=True)
-    assert json.loads(capsys.readouterr().out) == {"user": "17.0", "forgotten": True, "versions": [FORMER]}
+    assert json.loads(capsys.readouterr().out) == {
+        "user": "17.0",
+        "forgotten": True,
+        "versions": [FORMER],
+        "named_by": [],
+    }
     forget("17", undo=True, as_json=True)
-    wanted = {"user": "17", "forgotten": False, "versions": [FORMER], "at_once": False}
+    wanted = {"user": "17", "forgotten": False, "versions": [FORMER], "named_by": [], "at_once": False}
     assert json.loads(capsys.readouterr().out) == wanted

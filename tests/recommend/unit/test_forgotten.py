@@ -1,5 +1,6 @@
 """The list of users who were forgotten: who is among them, and what the file tells of them."""
 
+import hmac
 import multiprocessing
 import os
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from features.values import AS_WRITTEN, KeyRule
-from recommend.forgotten import Forgotten, OtherKeysError, change
+from recommend.forgotten import NOBODY, Forgotten, OtherKeysError, change
 from recommend.stored import SnapshotError
 
 
@@ -40,6 +41,18 @@ def test_a_user_is_among_them_however_their_key_is_written_by_the_rule_of_then(t
             found.with_user("ben", other)
     undone = found.without_user("anna@example.com")
     assert "BEN" not in undone.with_user("ben"), "nobody else is forgotten, so the rule may be another one"
+
+
+def test_a_name_is_the_same_whether_its_accents_are_letters_of_their_own_or_not() -> None:
+    """Also for those who were forgotten before keys with rules had one form; keys without a rule are as written."""
+    rule, composed, apart = KeyRule(lowercase=True), "Zo\u00eb", "ZOE\u0308"
+    assert rule.of(composed) == rule.of(apart) == "zo\u00eb"
+    then = Forgotten(key="0" * 64, rule=rule, hashes=(hmac.digest(bytes(32), b"zoe\xcc\x88", "sha256").hex(),))
+    for listed in (NOBODY.with_user(composed, rule), NOBODY.with_user(apart, rule), then):
+        assert [user in listed for user in (composed, apart, "Zoe")] == [True, True, False]
+        assert not listed.without_user(composed).users
+        assert listed.with_user(composed, rule) == listed
+    assert apart not in NOBODY.with_user(composed)
 
 
 def test_the_file_is_private_and_two_lists_hash_a_user_differently(tmp_path: Path) -> None:
