@@ -48,6 +48,9 @@ Integer = (
 )
 """Of 64 bits: there are longer ones that Python does not write as text. JSON Schema counts 3.0 as an integer."""
 
+Whole = int | Annotated[float, msgspec.Meta(multiple_of=1)]
+"""Of any size, as keys may be."""
+
 MOMENT = "at"
 """The request's field with the time that ages count from."""
 HOUR, DAY = 3_600e6, 86_400e6

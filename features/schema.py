@@ -162,7 +162,7 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             start += len(column.inputs)
         return places
 
-    def key(self, table: str, key: str | int) -> str:
+    def key(self, table: str, key: str | float) -> str:
         """The one text of a key of `users` or `items`."""
         return self.keys.get(table, AS_WRITTEN).of(key)
 

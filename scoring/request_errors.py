@@ -37,7 +37,7 @@ class Refusal(Enum):
     UNKNOWN_FIELD = 400, "A field that the model does not know."
     UNKNOWN_ITEM = 400, "An item that is not in the catalogue, or was withdrawn."
     MISSING_FIELD = 400, "A missing field of the request itself; features may be missing."
-    WRONG_COUNT = 400, "A list that is empty or longer than the limit."
+    WRONG_COUNT = 400, "A list, an object or a body with too few or too many entries."
     INVALID_HTTP = 400, "A request that is not valid HTTP/1.1, or whose body comes in too many small chunks."
     UNAUTHORIZED = 401, "A request without a valid key."
     NOT_FOUND = 404, "A path that does not exist."

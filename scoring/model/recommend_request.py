@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
+from features.columns import Whole
 from features.schema import Schema
 from scoring.model.diagnosis import decoded
 from scoring.request_errors import Refusal
@@ -26,10 +27,14 @@ MOST_USER_COLUMNS = 1_000
 MOST_PLACEMENTS = 10
 MOST_PLACED = 100
 """The most items of a placement."""
+MOST_ENTRIES = MOST_CHOSEN + MOST_EXCLUDED + MOST_VALUES + MOST_USER_COLUMNS + 1_000
+"""No request has more in all: the last thousand are more than the placements' columns and conditions."""
 MOST_CANDIDATES = 2_000
 """The most items among which those are looked for that keep to `at_most`."""
 
-ItemKey = Annotated[str | int, msgspec.Meta(description="An item's key, as in the tables; a whole number is its text.")]
+ItemKey = Annotated[
+    str | Whole, msgspec.Meta(description="An item's key, as in the tables; a whole number is its text.")
+]
 # JSON Schema counts 3.0 as an integer, so the service does, too.
 Count = Annotated[float, msgspec.Meta(ge=1, le=MOST_RECOMMENDED, multiple_of=1)]
 Top = Annotated[Count, msgspec.Meta(description="How many items to return.")]
@@ -79,7 +84,9 @@ AtMost = Annotated[
 ]
 
 
-UserKey = Annotated[str | int, msgspec.Meta(description="A user's key, as in the tables; a whole number is its text.")]
+UserKey = Annotated[
+    str | Whole, msgspec.Meta(description="A user's key, as in the tables; a whole number is its text.")
+]
 History = Annotated[
     list[ItemKey],
     msgspec.Meta(max_length=MOST_CHOSEN, description="What somebody chose, the latest last; added to the user's own."),
@@ -176,7 +183,7 @@ def keyed(request: RecommendRequest, schema: Schema) -> RecommendRequest:
         return request
     given = {"user": request.user, "history": request.history, "exclude": request.exclude}
     changed = {
-        name: schema.key("users", keys) if isinstance(keys, str | int) else [schema.key("items", key) for key in keys]
+        name: [schema.key("items", key) for key in keys] if isinstance(keys, list) else schema.key("users", keys)
         for name, keys in given.items()
         if keys is not msgspec.UNSET
     }
@@ -234,7 +241,7 @@ def read_similar(body: bytes) -> tuple[RecommendRequest, bool]:
 
 def _checked(decoder: "msgspec.json.Decoder[_Asked]", body: bytes) -> _Asked:
     """The request; raises a `Rejection`."""
-    request = decoded(decoder.decode, body, _known(decoder.type))
+    request = decoded(decoder.decode, body, _known(decoder.type), {b",": MOST_ENTRIES})
     filters = [request.filter]
     if isinstance(request, RecommendRequest):
         filters += [one.filter for one in request.placements or ()]

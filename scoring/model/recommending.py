@@ -333,7 +333,7 @@ def _to_show(request: RecommendRequest, catalogue: Catalogue | None) -> list[str
     return request.show
 
 
-def _known(recommender: Recommender, keys: Sequence[str | int] | msgspec.UnsetType) -> Indices:
+def _known(recommender: Recommender, keys: Sequence[str | float] | msgspec.UnsetType) -> Indices:
     """The numbers of the items that are known, in their order."""
     numbers = recommender.numbers
     found = map(numbers.get, () if keys is msgspec.UNSET else map(key_of, keys))

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from features.columns import Field, Integer, Number
+from features.columns import Field, Integer, Number, Whole
 from features.errors import PersonalizationError
 from features.schema import Schema
 from recommend.catalogue import Catalogue, Comparison, KnownItem
@@ -20,11 +20,11 @@ from recommend.columns import Value, stated
 from recommend.forgotten import NOBODY, Forgotten
 from recommend.histories import Histories, Stored
 from recommend.stored import SnapshotError
-from scoring.model.diagnosis import LONGEST_NAME, WRONG, decoded, rejection_for
+from scoring.model.diagnosis import COUNTED, LONGEST_NAME, WRONG, decoded, rejection_for, require_few
 from scoring.request_errors import Refusal
 
 USER, ITEM = "user", "item"
-Key = str | int | msgspec.UnsetType
+Key = str | Whole | msgspec.UnsetType
 ID_FIELDS = [
     (name, Annotated[Key, msgspec.Meta(description=said)], msgspec.UNSET)
     for name, said in (
@@ -208,6 +208,8 @@ class RequestTypes:
         ]
         self._schema = schema
         self._names = (*schema.features, USER, ITEM)
+        self._most = {b"{": max_records + 2, b",": 2 * max_records * len(self._names) + 1_000}
+        """Of objects a ranking has the most; of entries no client sends half as many, unless it repeats fields."""
         self._has_own_id = ID in schema.features
         """Whether an item's ID is one of the model's columns."""
         self._id_at = schema.features.index(ID) if self._has_own_id else -1
@@ -218,7 +220,7 @@ class RequestTypes:
         # JSON Schema counts 3.0 as an integer, so the service does, too.
         count = Annotated[float, msgspec.Meta(ge=1, multiple_of=1, description="How many items to return.")]
         item = record if self._has_own_id else _struct("RankItem", [*fields, ID_FIELD], names, "An item to rank.")
-        user = record | str | int if self._by_id else record
+        user = record | str | Whole if self._by_id else record
         said = "Features that all items share" + (", or the user's key, as in the tables." if self._by_id else ".")
         items = _several(item, max_records)
         self.rank = _struct(
@@ -238,6 +240,8 @@ class RequestTypes:
 
     def read_score(self, body: bytes, lookups: Lookups = NOTHING) -> tuple[list[Values], bool]:
         """The records of a `POST /score`, and whether they came as a batch; raises a `Rejection`."""
+        if len(body) > COUNTED:
+            require_few(body, self._most)
         try:  # not by `decoded`, whose call takes a third of a percent of a score's time
             values = msgspec.structs.astuple(self._either(body))
         except WRONG as error:
@@ -252,20 +256,20 @@ class RequestTypes:
 
     def read_record(self, body: bytes, lookups: Lookups = NOTHING) -> Values:
         """The one record of a `POST /explain`; raises a `Rejection`."""
-        return self._filled([msgspec.structs.astuple(decoded(self._record, body, KNOWN))], "", lookups)[0]
+        return self._filled([msgspec.structs.astuple(decoded(self._record, body, KNOWN, self._most))], "", lookups)[0]
 
     def read_rank(self, body: bytes, lookups: Lookups = NOTHING) -> tuple[list[Values], list[RankId], int | None]:
         """Each item's values of a `POST /rank`, merged with the user's, its ID, and how many to return.
 
         Raises `Rejection`.
         """
-        request: Any = decoded(self._rank, body, KNOWN_TO_RANK)
+        request: Any = decoded(self._rank, body, KNOWN_TO_RANK, self._most)
         items = [msgspec.structs.astuple(item) for item in request.items]
         ids = [item[self._id_at] for item in items]
         if not self._has_own_id:
             items = [item[:-1] for item in items]
         top = None if request.top in (None, msgspec.UNSET) else int(request.top)
-        if isinstance(request.user, str | int):
+        if isinstance(request.user, str | int | float):
             shared: list[tuple[int, Given]] = [(self._names.index(USER), request.user)]
         else:
             user = msgspec.structs.astuple(request.user)

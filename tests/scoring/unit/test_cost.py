@@ -23,7 +23,7 @@ from scoring.model.recommending import RecommendQuery
 MANY_ITEMS = 100_000
 LARGEST_COST = 70_000
 """Of a request within the limits, on so many items."""
-KEYS: list[str | int] = [str(number) for number in range(MOST_EXCLUDED)]
+KEYS: list[str | float] = [str(number) for number in range(MOST_EXCLUDED)]
 COLUMNS = [str(number) for number in range(MOST_FILTERED_COLUMNS)]
 LARGEST = RecommendRequest(
     history=KEYS[:MOST_CHOSEN],
