@@ -106,9 +106,13 @@ class Connection(asyncio.Protocol):
 
     # Called by the reader.
 
-    def begin(self) -> None:
-        """Start the deadline for a new request. Raises `StopReading` if `MAX_PIPELINED` requests are unanswered."""
-        if len(self._open) >= MAX_PIPELINED:
+    def begin(self, of_read: int) -> None:
+        """Start the deadline for a new request, the `of_read`-th of a read.
+
+        Raises `StopReading` beyond `MAX_PIPELINED` of them or of unanswered ones, and ends the connection after these.
+        """
+        if max(of_read, len(self._open) + 1) > MAX_PIPELINED:
+            self._leave_after_open()
             raise StopReading
         self._receiving = True
         if not self._penance:
@@ -170,10 +174,8 @@ class Connection(asyncio.Protocol):
         if request is not None and request.wants_body:
             request.keep_alive = False
             self._front.refuse(request, rejection)
-        elif self._open:  # earlier requests were valid: answer them, then close
-            self._open.end_with_last()
-        elif request is not None:
-            self._leave()  # it was already answered
+        elif self._open or request is not None:  # earlier requests were valid, and this one was already answered
+            self._leave_after_open()
         else:
             request = self._front.request(self, b"", target, headers)
             request.keep_alive = False
@@ -214,11 +216,8 @@ class Connection(asyncio.Protocol):
             return
         if self._receiving:
             self._reader.give_up(unauthorized("The key of this connection was removed; send another one."))
-        elif self._open:
-            self._ended = True
-            self._open.end_with_last()
         else:
-            self._leave()
+            self._leave_after_open()
 
     def end(self) -> None:
         """Close at once."""
@@ -268,6 +267,13 @@ class Connection(asyncio.Protocol):
         request.keep_alive = False
         self._front.refuse(request, rejection)
         raise StopReading
+
+    def _leave_after_open(self) -> None:
+        self._ended = True
+        if self._open:
+            self._open.end_with_last()
+        else:
+            self._leave()
 
     def _leave(self, *, idle: bool = False) -> None:
         self._ended = self._left = True

@@ -70,7 +70,7 @@ class Front:
             operation = BY_TARGET.get(path)
         if operation is not None and operation.recommends and not self._service.recommends:
             operation = None
-        request_id = named.get(b"x-request-id", b"")
+        request_id = named.get(b"x-request-id", b"").strip()
         if not (request_id and REQUEST_ID.fullmatch(request_id)):  # the client's ID if it is safe to log
             request_id = b"%b-%x" % (self._process, next(self._serial))
         request = Request(where, method, path, named, request_id)
@@ -95,7 +95,7 @@ class Front:
         _ = self._service.model  # raises `NOT_READY` without one
         length = headers.get(b"content-length", b"")
         require_json(headers.get(b"content-type", b""), length, self.settings.max_body_bytes)
-        return headers.get(b"expect", b"").lower() == b"100-continue"
+        return headers.get(b"expect", b"").strip().lower() == b"100-continue"
 
     def finish(self, request: Request) -> None:
         """Answer a request that is complete, or whose body is not needed."""

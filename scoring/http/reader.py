@@ -67,14 +67,12 @@ class Reader:
 
     def on_message_begin(self) -> None:
         """Called by the parser at the first byte of a request."""
-        self.in_head = self._in_request = True
         self._begun += 1
-        if self._begun > MAX_PIPELINED:  # all in one read, so none can have been answered
-            raise StopReading
+        self._receiver.begin(self._begun)
+        self.in_head = self._in_request = True
         self._head_bytes, self._framing_bytes = 0, -self._piece_bytes
         self._target = b""
         self._headers = []
-        self._receiver.begin()
 
     def on_url(self, url: bytes) -> None:
         """Called by the parser for each part of the request target."""
@@ -113,6 +111,8 @@ class Reader:
         self.in_head = False
         if self._framing_bytes > 0:  # noqa: PLR1730 - a call of `min` costs more, and each request does this
             self._framing_bytes = 0
+        if not newer:  # it has no interim answers, so its `expect` is to be ignored
+            self._headers = [header for header in self._headers if header[0] != b"expect"]
         keep_alive = parser.should_keep_alive() and newer
         self._receiver.head(method, self._target, self._headers, keep_alive=keep_alive)
 

@@ -57,8 +57,8 @@ class KeyRing:
 
         With `basic`, a key is also accepted as the password of basic authentication, which browsers prompt for.
         """
-        scheme, _, given = authorization.partition(b" ")
-        scheme = scheme.lower()
+        scheme, _, given = authorization.strip().partition(b" ")
+        scheme, given = scheme.lower(), given.strip()
         if basic and scheme == b"basic":
             given = _password(given)
         found = None

@@ -159,7 +159,8 @@ class Service:
         if isinstance(error, Rejection):
             return error
         if isinstance(error, SnapshotError):
-            return Refusal.UNAVAILABLE(f"What is stored of users or items cannot be read: {error}")
+            self._complain(error)
+            return Refusal.UNAVAILABLE("What is stored of users or items cannot be read; the service's log says why.")
         self.sink.event("internal error", level="error", request_id=request_id.decode(), **describe(error))
         return Refusal.INTERNAL_ERROR("Internal error; see the service's log for this request ID.")
 

@@ -85,6 +85,21 @@ def test_a_client_that_does_not_take_its_answers_is_left(bundle: Bundle, tmp_pat
         assert {line["status"] for line in running.log() if line["event"] == "request"} == {200}
 
 
+@pytest.mark.parametrize(
+    "request_sent", [SCORE, SCORE.replace(KEY.encode(), b"wrong"), SCORE.replace(b"/json", b"/xml"), HEALTH]
+)
+def test_a_connection_ends_after_as_many_pipelined_requests_as_allowed(
+    service: RunningService, request_sent: bytes
+) -> None:
+    with connected(service) as connection:
+        connection.sendall(request_sent)
+        status = b"HTTP/1.1 %d" % answer(connection)[0]
+    with connected(service) as connection:
+        connection.sendall(request_sent * 33)
+        received = everything(connection)
+    assert (received.count(b"HTTP/1.1 "), received.count(status)) == (32, 32)
+
+
 def test_a_load_above_the_queue_is_refused_at_once_and_health_is_not(tight: RunningService) -> None:
     with ExitStack() as stack:
         busy = [stack.enter_context(_accepted(tight)) for _ in range(20)]

@@ -1,6 +1,7 @@
 """HTTP as real clients, proxies and attackers send it: unusual but valid, invalid, fragmented, and cut off."""
 
 import json
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -135,11 +136,16 @@ def _asks_for_http2_in_chunks(record: dict[str, Any]) -> bytes:
     return _in_chunks(record).replace(CHUNKED, CHUNKED + b"connection: upgrade\r\nupgrade: h2c\r\n")
 
 
+def _with_spaces(record: dict[str, Any]) -> bytes:
+    line, *headers, end, body = score(record).replace(b"Bearer ", b"Bearer  ").split(b"\r\n")
+    return b"\r\n".join([line, *(header + b" \t" for header in headers), end, body])
+
+
 UNUSUAL = [score, _in_chunks, _absolute, _behind_empty_lines, _foreign_bytes, _asks_for_http2]
 
 
 @pytest.mark.parametrize("pieces", [True, False], ids=["in pieces", "at once"])
-@pytest.mark.parametrize("make", [*UNUSUAL, _asks_for_http2_in_chunks])
+@pytest.mark.parametrize("make", [*UNUSUAL, _asks_for_http2_in_chunks, _with_spaces])
 def test_what_is_unusual_but_right_is_answered(
     service: RunningService, bundle: Bundle, make: Callable[[dict[str, Any]], bytes], *, pieces: bool
 ) -> None:
@@ -165,6 +171,19 @@ def test_http_1_0_is_answered_whatever_it_asks_and_closed(
         status, body = only_answer(connection)
     assert status == 200
     assert body["probability"] == pytest.approx(golden.probability, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("version", "expect", "answers"),
+    [(b"1.0", b"100-continue", [b"200"]), (b"1.1", b"100-Continue ", [b"100", b"200"])],
+)
+def test_only_http_1_1_is_told_to_send_its_body(
+    service: RunningService, version: bytes, expect: bytes, answers: list[bytes]
+) -> None:
+    with connected(service) as connection:
+        sent = score(more=b"expect: %b\r\nconnection: close\r\n" % expect)
+        connection.sendall(sent.replace(b"HTTP/1.1", b"HTTP/" + version))
+        assert re.findall(rb"HTTP/1.1 (\d+)", everything(connection)) == answers
 
 
 def test_two_requests_cut_anywhere_get_their_own_answers(service: RunningService, bundle: Bundle) -> None:

@@ -140,6 +140,21 @@ def test_snapshots_are_followed_and_survive_whatever_happens_to_their_files(film
         assert (items(answer), answer["catalogue"], answer["fallback"]) == (["c"], version, ["fewer"])
 
 
+def test_what_is_wrong_with_an_altered_file_is_in_the_log_alone(films: Path, tmp_path: Path) -> None:
+    """A client neither learns the server's paths nor can do anything about them."""
+    snapshots = write_snapshots(tmp_path / "snapshots")
+    with following(films, tmp_path, snapshots) as service:
+        for name in (histories.FILE, catalogue.FILE):
+            with (snapshots / name).open("r+b") as file:
+                file.seek(4096)
+                file.write(b"\xff" * ((snapshots / name).stat().st_size - 4096))
+        for route, body in (("/score", {"user": "3"}), ("/recommend", {"user": "3", "filter": {"genre": ["x"]}})):
+            refused = service.client.post(route, json=body)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "unavailable")
+            assert str(tmp_path) not in refused.text
+        wait_until(lambda: len(problems(service, "snapshot altered")) == 2)
+
+
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
@@ -430,6 +445,20 @@ def _without_id(found: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name != "event_id"}
 
 
+def test_a_whole_number_is_the_same_key_however_json_writes_it(film_service: RunningService) -> None:
+    for route, body in [
+        ("/recommend", '{"user": %s, "exclude": [%s], "history": [%s]}'),
+        ("/similar", '{"item": %s}'),
+        ("/score", '{"user": %s, "genre": "x"}'),
+        ("/rank", '{"user": %s, "items": [{}]}'),
+    ]:
+        texts = [body.replace("%s", key).encode() for key in ('"17"', "17", "17.0", "1.7e1")]
+        headers = {"content-type": "application/json"}
+        answers = [film_service.client.post(route, content=text, headers=headers) for text in texts]
+        assert {one.status_code for one in answers} == {200}
+        assert all(_without_id(one.json()) == _without_id(answers[0].json()) for one in answers)
+
+
 @pytest.mark.parametrize("arguments", [[], ["--snapshots", "never-made"]])
 def test_without_snapshots_users_are_unknown_and_items_cannot_be_looked_up(
     films: Path, tmp_path: Path, arguments: list[str]
@@ -497,20 +526,29 @@ def test_no_click_probability_is_by_the_key_or_the_columns_of_one_who_was_forgot
     schema = Schema(numeric=("age",), categorical=("user_id",))
     bundle = make_recommending_bundle(tmp_path / "bundle", recommender(), schema=schema)
     snapshots = write_snapshots(tmp_path / "snapshots" / "version")
-    histories.write(snapshots / histories.FILE, ["b"], [UserRow(key, b"", {"age": "30"})], "user_id")
+    histories.write(snapshots / histories.FILE, ["b"], [UserRow(key, bytes(4), {"age": "30"})], "user_id")
     with following(bundle, tmp_path, snapshots) as service:
 
-        def probability(**record: object) -> float:
-            answer = service.client.post("/score", json=record)
-            assert answer.status_code == 200, answer.text
-            return float(answer.json()["probability"])
+        def probabilities(user: dict[str, object]) -> set[float]:
+            bodies = [
+                ("/score", user),
+                ("/explain", user),
+                ("/score", {"records": [{}, user, user]}),
+                ("/rank", {"user": user, "items": [{}]}),
+                ("/rank", {"user": {}, "items": [user]}),
+                *([("/rank", user | {"items": [{}]}), ("/recommend", user)] if "user" in user else []),
+            ]
+            answers = [answer(service, route, body) for route, body in bodies]
+            single = [one for found in answers for one in (found, *found.get("items", ())) if "probability" in one]
+            return {one["probability"] for one in single} | {*answers[2]["probabilities"][1:]}
 
-        known, unknown = probability(user_id=key, age=30), probability()
-        assert probability(user=key) == known != unknown
-        assert asked(service, user=key)["items"][0]["probability"] == known
+        (known,), (unknown,) = probabilities({"user_id": key, "age": 30}), probabilities({})
+        assert probabilities({"user": key}) == {known} != {unknown}
+        assert asked(service, user=key, details=True)["known"]["chosen"] == 1
         forget(snapshots.parent / FILE, key)
-        wait_until(lambda: probability(user=key) == unknown)
-        assert asked(service, user=key)["items"][0]["probability"] == unknown
+        wait_until(lambda: probabilities({"user": key}) == {unknown})
+        known_of_them = asked(service, user=key, details=True)["known"]
+        assert known_of_them == {"history": [], "chosen": 0, "columns": {}}
 
 
 @pytest.mark.parametrize("gone", [False, True])
