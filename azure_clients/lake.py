@@ -14,7 +14,7 @@ from azure_clients import credentials
 from azure_clients.resources import Lake
 from azure_clients.retries import Context, or_none, retried
 from azure_clients.volumes import Volume
-from features.bundle import BundleError, checked_hash
+from features.bundle import BundleError, checked_hash, is_whole
 from features.errors import PersonalizationError
 from features.files import is_inside, sha256, written_aside
 
@@ -193,8 +193,8 @@ def lake_folder(inputs: Lake, url: str, context: Context) -> LakeFolder:
 
 
 def bring(folder: LakeFolder, target: Path, bundle_hash: str) -> None:
-    """Download the bundle in `folder` to `target`, unless it is there. Raises `BundleError` if its hash is another."""
-    if target.is_dir() and checked_hash(target) == bundle_hash:
+    """Download the bundle in `folder` to `target`, unless it is whole there. Raises `BundleError` for another hash."""
+    if is_whole(target, bundle_hash):
         return
     folder.context.report("fetching the bundle")
     with written_aside(target) as aside:

@@ -39,6 +39,7 @@ SCHEMA = "schema.json"
 METADATA = "metadata.json"
 GOLDEN = "golden.jsonl"
 REPORT = "report.html"
+RESTORE = "`.venv/bin/personalize up --refresh` repairs a stack's bundles from other copies; or train the model again."
 
 
 class TreesError(PersonalizationError):
@@ -264,16 +265,24 @@ def checked_hash(path: Path) -> str:
         content = (path / FILES).read_bytes()
         expected = msgspec.json.decode(content, type=dict[str, str])
     except (OSError, msgspec.DecodeError) as error:
-        raise BundleError(f"{path} is not a model bundle: {error}. Train the model again.") from error
+        raise BundleError(f"{path} is not a model bundle: {error}. {RESTORE}") from error
     present = set(_names(path))
     for name in sorted(present | set(expected)):
         if name not in present:
-            raise BundleError(f"The bundle in {path} lacks the file {name}. Train the model again.")
+            raise BundleError(f"The bundle in {path} lacks the file {name}. {RESTORE}")
         if name not in expected:
             raise BundleError(f"The bundle in {path} has the file {name}, which does not belong to it. Remove it.")
         if sha256(path / name) != expected[name]:
-            raise BundleError(f"The file {name} of the bundle in {path} was altered. Train the model again.")
+            raise BundleError(f"The file {name} of the bundle in {path} was altered. {RESTORE}")
     return hashlib.sha256(content).hexdigest()
+
+
+def is_whole(path: Path, bundle_hash: str) -> bool:
+    """Whether the bundle with this hash is in `path`, undamaged."""
+    try:
+        return checked_hash(path) == bundle_hash
+    except BundleError:
+        return False
 
 
 def _names(path: Path) -> Iterator[str]:

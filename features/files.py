@@ -17,17 +17,27 @@ UNREADABLE: Stamp = (0, 0, -1)
 def written_aside(target: Path) -> Iterator[Path]:
     """A path beside `target`, where the body creates a file, link or folder that is then renamed to `target`.
 
-    A file or link there is replaced; a folder must be gone by then. When the body fails, what it made is removed.
+    The disk has all of it by then. A file or link there is replaced; a folder must be gone. When the body fails, what
+    it made is removed.
     """
     aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     try:
         yield aside
+        _flush(aside)
         aside.replace(target)
     finally:
         if aside.is_dir() and not aside.is_symlink():
             shutil.rmtree(aside, ignore_errors=True)
         else:
             aside.unlink(missing_ok=True)
+
+
+def _flush(made: Path) -> None:
+    """Wait until the disk has a file or the files of a folder: a rename must not come before the content."""
+    for file in [made, *made.rglob("*")]:
+        if file.is_file() and not file.is_symlink():
+            with file.open("rb") as stream:
+                os.fsync(stream.fileno())
 
 
 def private_folder(folder: Path) -> None:
@@ -50,8 +60,6 @@ def write_whole(path: Path, text: str, mode: int = 0o666) -> None:
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())  # a rename must not come before the content
 
 
 def write_private(path: Path, text: str) -> None:

@@ -70,7 +70,6 @@ def written(target: Path, kind: str, tables: str, *, form: int = 1) -> Iterator[
                 connection.execute("COMMIT")
             finally:
                 connection.close()
-            _flush(aside)
 
 
 @contextmanager
@@ -91,15 +90,6 @@ def locked(target: Path) -> Iterator[None]:
         for left in {*target.parent.glob(f".{target.name}.*")} - {Path(lock.name)}:
             left.unlink()  # by a process that was killed while it wrote
         yield
-
-
-def _flush(file: Path) -> None:
-    """Wait until the disk has the file: a rename must not come before its content."""
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class Snapshot:

@@ -10,7 +10,7 @@ from azure_clients.model_versions import LATEST, Version, find
 from azure_clients.resources import Lake, MachineLearning
 from azure_clients.retries import AzureRefusedError, Context
 from azure_clients.snapshots import LakeSnapshots
-from features.bundle import GOLDEN, METADATA, REPORT
+from features.bundle import GOLDEN, METADATA, REPORT, is_whole
 from features.files import write_private
 from recommend.published import RECORD, Published, decode
 from recommend.recommender import METRIC
@@ -76,11 +76,11 @@ class ModelVersionHere(Step[LocalInputs, Outputs]):
         registry = LocalRegistry(folder.registry)
         if inputs.requested == LATEST:
             context.report("registering the candidate")
-            candidate = registry.register(folder.path / inputs.bundle)
+            candidate = registry.register(registry.whole(inputs.bundle_hash, source=folder.path / inputs.bundle))
             version, refusal = candidate.instead(registry.list(), registry.bundle(candidate.bundle_hash) / REPORT)
         else:
             version, refusal = registry.get(int(inputs.requested)), ""
-        bundle = registry.bundle(version.bundle_hash)
+        bundle = registry.whole(version.bundle_hash)
         version.require_accepted(bundle / REPORT)
         if METRIC in version.metrics:
             champion = registry.get_champion()
@@ -89,9 +89,9 @@ class ModelVersionHere(Step[LocalInputs, Outputs]):
         return Created(str(version.number), Outputs(**_outputs(folder, version, bundle, refusal)))
 
     def exists(self, identity: str, state: State, context: Context) -> bool:
-        """Whether the registry and the version's bundle are there."""
+        """Whether the registry is there, and the version's bundle is whole."""
         registry = LocalRegistry(self.folder(state["stack"]).registry)
-        return registry.exists and registry.bundle(state["served_hash"]).is_dir()
+        return registry.exists and is_whole(registry.bundle(state["served_hash"]), state["served_hash"])
 
 
 class ModelVersionOnAzure(AzureStep[AzureInputs, AzureOutputs]):

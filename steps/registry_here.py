@@ -20,7 +20,7 @@ from typing import Any
 from filelock import FileLock
 
 from azure_clients.model_versions import IMPORTED, MODEL, Earlier, Version, find, tags_of
-from features.bundle import Bundle, checked_hash
+from features.bundle import Bundle, BundleError, is_whole
 from features.errors import PersonalizationError
 from features.files import is_inside, written_aside
 from training.parameters import TrainingParameters
@@ -87,11 +87,7 @@ class LocalRegistry:
         """
         with self._lock():
             loaded = Bundle.load(bundle)
-            kept = self.bundle(loaded.hash)
-            if not kept.is_dir():
-                with written_aside(kept) as aside:
-                    shutil.copytree(bundle, aside)
-                    checked_hash(aside)
+            kept = self.whole(loaded.hash, source=bundle)
             number = next((version.number for version in self.list() if version.bundle_hash == loaded.hash), None)
             if number is None:
                 mark = {IMPORTED: "true"} if imported else {}
@@ -133,9 +129,31 @@ class LocalRegistry:
         """The folder of the bundle with this hash, once it is registered."""
         return bundle_folder(self._folder, bundle_hash)
 
+    def whole(self, bundle_hash: str, *, at: Path | None = None, source: Path | None = None) -> Path:
+        """The folder of the bundle with this hash, or another one `at` which it should be. If it is missing or damaged,
+        it is replaced by a copy: of the `source`, or of what the registry, a run or an image has.
+
+        Raises `BundleError` if none of these is whole.
+        """
+        kept, stack = self.bundle(bundle_hash), self._folder.parent
+        target = at or kept
+        if not is_whole(target, bundle_hash):
+            copies = [source or kept, kept, *stack.glob("runs/*/output/bundle"), *stack.glob("images/*/model")]
+            found = next((one for one in copies if is_whole(one, bundle_hash)), None)
+            if found is None:
+                raise BundleError(
+                    f"The bundle in {target} is damaged or gone, and neither a run nor an image has a whole copy. "
+                    "Restore the folder from a backup, serve another version, or `reset` the stack and train again."
+                )
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with written_aside(target) as aside:
+                shutil.copytree(found, aside)
+                shutil.rmtree(target, ignore_errors=True)
+        return target
+
     def fetch(self, version: Version, target: Path) -> None:
         """Copy a version's bundle to `target`, which must not exist yet."""
-        shutil.copytree(self.bundle(version.bundle_hash), target)
+        shutil.copytree(self.whole(version.bundle_hash), target)
 
     def read(self, versions: Sequence[Version], name: str) -> Sequence[bytes | None]:
         """A file of each version's bundle; None for one that is gone."""

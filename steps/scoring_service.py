@@ -13,6 +13,7 @@ from azure_clients.retries import Context
 from features.files import write_private, write_whole
 from steps.child import clean_environment, run_child
 from steps.folders import StackFolder
+from steps.image_content import image_digest
 from steps.service_processes import (
     KEYS_OPTION,
     Probe,
@@ -78,8 +79,8 @@ class ScoringService(Step[Inputs, Outputs]):
         command = _command(folder, inputs, workers)
         wanted = json.dumps([*command, inputs.certificate_hash])
         serves = service.running() and service.served.is_file() and service.served.read_text() == wanted
-        if not serves and service.all():
-            _check_image(folder, inputs, context)
+        if not serves:
+            _check_image(folder, inputs, context, served=bool(service.all()))
         _write_keys(folder, inputs.keys)
         probe = Probe(endpoint(settings), inputs.keys[0])
         # Several times, since each answer may come from another worker.
@@ -181,13 +182,21 @@ def _variables(engine: ScoringEngine) -> dict[str, str]:
             assert_never(engine)
 
 
-def _check_image(folder: StackFolder, inputs: Inputs, context: Context) -> None:
-    """Let the image score its golden records before the current service ends; raises `ServiceStartError`."""
+def _check_image(folder: StackFolder, inputs: Inputs, context: Context, *, served: bool) -> None:
+    """Raise `ServiceStartError` for a damaged image, or if it can't score its golden records while one is `served`."""
+    image = folder.image(inputs.digest)
+    if image_digest(image) != inputs.digest:
+        raise ServiceStartError(
+            f"The image of model version {inputs.version} in {image} is damaged or gone. `.venv/bin/personalize up "
+            f"--refresh --stack {inputs.stack}` makes it again."
+        )
+    if not served:
+        return
     context.report("checking the new image")
     place = folder.service / "check"
     place.mkdir(exist_ok=True)
     finished = run_child(
-        [str(folder.image(inputs.digest) / "entrypoint"), "--check", "--engine", inputs.settings.engine.value],
+        [str(image / "entrypoint"), "--check", "--engine", inputs.settings.engine.value],
         folder=place,
         environment=clean_environment() | _variables(inputs.settings.engine),
         on_line=lambda _: False,

@@ -14,6 +14,7 @@ from typing import ClassVar
 from azure_clients.lake import bring, lake_folder
 from azure_clients.resources import ContainerRegistry, Lake
 from azure_clients.retries import Context
+from features.files import written_aside
 from steps.image_build import REPOSITORY, BuildFailedError, RegistryBuild, build
 from steps.image_content import BuildContext, base_images, build_context, fill, image_digest
 from steps.registry_here import LocalRegistry, bundle_folder
@@ -75,28 +76,29 @@ class ServingImageHere(Step[LocalInputs, Outputs]):
     """The folder of the serving packages."""
 
     def create(self, inputs: LocalInputs, context: Context) -> Created[Outputs]:
-        """Build the image in a temporary folder, renamed once it is complete; an existing image is reused."""
+        """Build the image in a temporary folder, renamed once it is complete; a whole one that exists is reused."""
         context.report(f"building the image of model version {inputs.version}")
         folder = self.folder(inputs.stack)
         registry = LocalRegistry(folder.registry)
         folder.images.mkdir(parents=True, exist_ok=True)
         unfinished = folder.images / f".{uuid.uuid4().hex}"
         try:
-            fill(unfinished, self.code, registry.bundle(registry.get(inputs.version).bundle_hash), inputs)
+            fill(unfinished, self.code, registry.whole(registry.get(inputs.version).bundle_hash), inputs)
             entrypoint = unfinished / "entrypoint"
             entrypoint.write_text(ENTRYPOINT)
             entrypoint.chmod(0o755)
             digest = image_digest(unfinished)
-            if not folder.image(digest).is_dir():
-                unfinished.rename(folder.image(digest))
+            if image_digest(folder.image(digest)) != digest:
+                with written_aside(folder.image(digest)) as aside:
+                    unfinished.rename(aside)
+                    shutil.rmtree(folder.image(digest), ignore_errors=True)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
         return Created(digest, Outputs(digest=digest))
 
     def exists(self, identity: str, state: State, context: Context) -> bool:
         """Whether the folder is there, with the content that the digest in its name says."""
-        image = self.folder(state["stack"]).image(identity)
-        return image.is_dir() and image_digest(image) == identity
+        return image_digest(self.folder(state["stack"]).image(identity)) == identity
 
 
 class ServingImageOnAzure(AzureStep[AzureInputs, AzureOutputs]):

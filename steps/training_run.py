@@ -9,7 +9,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from azure_clients.resources import Lake, MachineLearning
 from azure_clients.retries import Context
 from azure_clients.snapshots import LakeSnapshots
 from azure_clients.volumes import Volume
-from features.bundle import REPORT, BundleError, checked_hash
+from features.bundle import REPORT, BundleError, is_whole
 from features.errors import PersonalizationError
 from features.files import write_whole
 from recommend.forgotten import FILE as FORGOTTEN
@@ -144,8 +144,8 @@ class RunFolder:
         try:
             result: dict[str, Any] = json.loads((self.path / RESULT).read_text())
             result |= {name: str(self.path / result[name]) for name in PATHS}
-            return result if checked_hash(Path(result["bundle"])) == result["bundle_hash"] else None
-        except (OSError, ValueError, KeyError, BundleError):
+            return result if is_whole(Path(result["bundle"]), result["bundle_hash"]) else None
+        except (OSError, ValueError, KeyError):
             return None
 
     def outputs(self, result: dict[str, Any]) -> Outputs:
@@ -199,8 +199,11 @@ class TrainingRunHere(Step[LocalInputs, Outputs]):
         return self.read(identity, old, context) or self.known(old)
 
     def exists(self, identity: str, state: State, context: Context) -> bool:
-        """Whether the run's result and its bundle are there."""
-        return RunFolder(self.folder(state["stack"]), identity).finished() is not None
+        """Whether the run's result and its bundle are there, which may be copied from the registry."""
+        folder = self.folder(state["stack"])
+        with suppress(BundleError):
+            LocalRegistry(folder.registry).whole(state["bundle_hash"], at=folder.path / state["bundle"])
+        return RunFolder(folder, identity).finished() is not None
 
     def delete(self, identity: str, state: State, context: Context) -> None:
         """Remove the run's folder; the registry has its own copy of a registered bundle."""
@@ -320,7 +323,7 @@ def request(inputs: LocalInputs, folder: StackFolder, earlier: Earlier, run: Pat
     """The request for `python -m training`, with its output in the folder `run`."""
     registry = LocalRegistry(folder.registry)
     return TrainingRequest(
-        **_what(inputs, earlier, lambda version: registry.bundle(version.bundle_hash)),
+        **_what(inputs, earlier, lambda version: registry.whole(version.bundle_hash)),
         data=folder.path / inputs.location,
         forgotten=folder.forgotten,
         output=run / OUTPUT,

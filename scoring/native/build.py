@@ -43,6 +43,8 @@ def build() -> Path:
         raise KernelBuildError(f"There is no C compiler `cc` here ({error.strerror}).") from error
     if done.returncode != 0:
         raise KernelBuildError(f"The C compiler refused the kernel: {done.stderr.strip()[:500]}")
+    with aside.open("rb") as built:
+        os.fsync(built.fileno())  # a rename must not come before the content
     aside.rename(wanted)
     for other in wanted.parent.glob("personalization-kernel-*.so"):
         if other != wanted:

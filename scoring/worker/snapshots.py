@@ -134,8 +134,6 @@ class Lake:
             while piece := answer.read(PIECE_BYTES):
                 found.update(piece)
                 stream.write(piece)
-            stream.flush()
-            os.fsync(stream.fileno())
         if found.hexdigest() != digest:
             raise FetchError(f"{name} at {self._files} is incomplete or was altered. Train again, or load it again.")
 

@@ -1,6 +1,7 @@
 """Small real bundles for tests, made within a second: native LightGBM on random rows, encoded by the project's
 encoder."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -30,6 +31,17 @@ from features.schema import CRITEO, Schema
 
 Record = dict[str, str | float | None]
 MakeBundle = Callable[[int], Path]
+
+def _empty(bundle: Path) -> None:
+    (bundle / MODEL).write_bytes(b"")
+
+
+def _cut(bundle: Path) -> None:
+    (bundle / METADATA).write_bytes((bundle / METADATA).read_bytes()[:100])
+
+
+DAMAGES: tuple[Callable[[Path], None], ...] = (_empty, _cut, lambda bundle: (bundle / SCHEMA).unlink(), shutil.rmtree)
+"""What a lost power supply or a careless hand does to a bundle's folder."""
 
 GOLDEN_RECORDS = 50
 SMOOTHING = 20.0

@@ -120,9 +120,7 @@ def cached_sha256(path: Path) -> str:
     computed = sha256(path)
     with suppress(OSError):  # without a cache the file is read again next time
         entry.parent.mkdir(parents=True, exist_ok=True)
-        aside = entry.with_name(f"{key}.{os.getpid()}")
-        aside.write_text(stamp + computed)
-        aside.replace(entry)
+        files.write_whole(entry, stamp + computed)
     return computed
 
 

@@ -31,19 +31,14 @@ class ServiceStack:
         self._place(path)
         shutil.copytree(empty_registry, self.folder.registry)
         self.port = free_port()
-        images = ServingImageHere(lambda stack: path / stack)
-        self.digests = []
-        self.bundle_hashes = []
-        for seed in (1, 2):
-            version = self.registry.register(bundle_of(seed))
-            facts = {
-                "version": version.number,
-                "bundle_hash": version.bundle_hash,
-                "code_hash": serving_code_hash(),
-                "libraries": {},
-            }
-            self.bundle_hashes.append(version.bundle_hash)
-            self.digests.append(create(images, BASE | facts, Recorder()).id)
+        self.bundle_hashes = [self.registry.register(bundle_of(seed)).bundle_hash for seed in (1, 2)]
+        self.digests = [self.make_image(version) for version in (1, 2)]
+
+    def make_image(self, version: int) -> str:
+        """The digest of a version's image, which is made or repaired."""
+        made = {"version": version, "bundle_hash": self.bundle_hashes[version - 1]}
+        facts = BASE | made | {"code_hash": serving_code_hash(), "libraries": {}}
+        return create(ServingImageHere(lambda stack: self.path / stack), facts, Recorder()).id
 
     def _place(self, path: Path) -> None:
         self.path = path

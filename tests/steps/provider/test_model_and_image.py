@@ -14,13 +14,13 @@ from features.bundle import METADATA, BundleError, checked_hash, seal
 from steps.api_key import ApiKeyHere
 from steps.champion import ChampionHere
 from steps.folders import StackFolder
-from steps.image_content import SERVING_PACKAGES, CodeChangedError, serving_code_hash
+from steps.image_content import SERVING_PACKAGES, CodeChangedError, image_digest, serving_code_hash
 from steps.model_registry import Outputs, RegistryHere
 from steps.model_version import ModelVersionHere
 from steps.registry_here import LocalRegistry
 from steps.serving_image import ServingImageHere
 from tests.steps.provider.steps import BASE, STACK, Take
-from tests.support.bundles import MakeBundle
+from tests.support.bundles import DAMAGES, MakeBundle
 from tests.support.recommenders import (
     make_bundle_of_positives,
     recommender,
@@ -68,14 +68,40 @@ def test_a_version_that_was_never_registered_is_refused(folder: StackFolder, tak
         take(ModelVersionHere, candidate(folder, bundle_of(2), requested="9"))
 
 
-def test_a_version_is_gone_with_its_bundle(
-    registry: LocalRegistry, folder: StackFolder, take: Take, bundle_of: MakeBundle
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_registered_bundle_is_seen_by_a_refresh_and_replaced_by_a_whole_copy(
+    registry: LocalRegistry, folder: StackFolder, take: Take, bundle_of: MakeBundle, damage: Callable[[Path], None]
 ) -> None:
-    inputs = candidate(folder, bundle_of(1))
+    inputs, images = candidate(folder, bundle_of(1)), image_inputs(registry, bundle_of(1), ROOT)
     created = take(ModelVersionHere, inputs)
     assert created.read() is not None
-    shutil.rmtree(registry.bundle(created.outputs.served_hash))
+    kept = registry.bundle(created.outputs.served_hash)
+    damage(kept)
     assert created.read() is None
+    assert take(ModelVersionHere, inputs).created == created.created, "from the run's copy"
+    assert checked_hash(kept) == kept.name
+    image = take(ServingImageHere, images)
+    damage(kept)
+    damage(folder.path / inputs["bundle"])
+    assert take(ServingImageHere, images).id == image.id, "from the image's copy"
+    assert checked_hash(kept) == kept.name
+    damage(kept)
+    registry.register_imported(bundle_of(1))
+    assert checked_hash(kept) == kept.name, "from an export"
+    assert [version.number for version in registry.list()] == [1]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_image_is_replaced(
+    registry: LocalRegistry, folder: StackFolder, take: Take, bundle_of: MakeBundle, damage: Callable[[Path], None]
+) -> None:
+    inputs = image_inputs(registry, bundle_of(1), ROOT)
+    created = take(ServingImageHere, inputs)
+    damage(folder.image(created.id) / "model")
+    assert created.read() is None
+    assert take(ServingImageHere, inputs).id == created.id
+    assert image_digest(folder.image(created.id)) == created.id
+    assert list(folder.images.iterdir()) == [folder.image(created.id)]
 
 
 def image_inputs(registry: LocalRegistry, bundle: Path, code: Path) -> dict[str, Any]:
@@ -138,7 +164,7 @@ def test_code_that_is_edited_meanwhile_or_an_altered_bundle_gives_no_image(
         take(ServingImageHere, inputs | {"code_hash": "0" * 64})
     with (registry.bundle(inputs["bundle_hash"]) / "model.txt").open("a") as model:
         model.write("x")
-    with pytest.raises(BundleError, match=r"model\.txt"):
+    with pytest.raises(BundleError, match=r"is damaged .* neither a run nor an image has a whole copy"):
         take(ServingImageHere, inputs)
     assert list(folder.images.iterdir()) == []
 

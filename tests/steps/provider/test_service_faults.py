@@ -14,9 +14,10 @@ import psutil
 import pytest
 
 from steps.scoring_service import STOPPED
+from steps.service_processes import ServiceStartError
 from tests.steps.provider.service_stack import ServiceStack
 from tests.steps.provider.steps import Recorder
-from tests.support.bundles import MakeBundle
+from tests.support.bundles import DAMAGES, MakeBundle
 
 SERVE = """
 import json, sys
@@ -41,6 +42,22 @@ def test_a_killed_supervisor_takes_its_workers_along_and_is_seen_by_the_next_up(
     assert stack.step.diff({**known, **found}, stack.inputs(2)).changed == {"status"}
     stack.serve(2)
     assert stack.ask().status_code == 200
+
+
+def test_no_service_starts_from_a_damaged_image_and_one_that_serves_is_not_read(stack: ServiceStack) -> None:
+    stack.processes.end(stack.processes.all())
+    image = stack.folder.image(stack.digests[0])
+    for damage in DAMAGES:
+        damage(image / "model")
+        with pytest.raises(ServiceStartError, match=r"model version 1 in .* `\.venv.* up --refresh --stack test`"):
+            stack.serve(1)
+        assert stack.processes.all() == []
+        stack.make_image(1)
+    known, before = stack.serve(1), stack.numbers()
+    damage(image / "model")
+    assert stack.step.diff(known, stack.inputs(1)).changed == set()
+    assert (stack.serve(1), stack.numbers()) == (known, before)
+    stack.make_image(1)
 
 
 def test_a_worker_that_hangs_without_its_supervisor_is_ended(stack: ServiceStack) -> None:

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from features.bundle import checked_hash
 from features.files import UNREADABLE, stamp, write_private, write_whole, written_aside
+from recommend import catalogue, histories
+from recommend.catalogue import Layout
+from steps.registry_here import LocalRegistry
+from tests.support.bundles import make_bundle
 
 
 def fail_after(make: Callable[[Path], object], target: Path) -> None:
@@ -48,17 +53,39 @@ def test_a_secret_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
 
 
-def test_the_disk_has_a_files_content_before_the_file_takes_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    flushed: list[dict[str, str]] = []
+def write_catalogue(target: Path) -> None:
+    catalogue.write(target, [], Layout(item_column="item", separators={}))
 
-    def fsync(_descriptor: int) -> None:
-        flushed.append({path.name.split(".")[1]: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()})
+
+def register(target: Path) -> None:
+    bundle = make_bundle(target / "trained", rows=100, trees=1)
+    LocalRegistry(target).whole(checked_hash(bundle), source=bundle)
+
+
+@pytest.mark.parametrize(
+    "write", [lambda target: write_private(target, "Zoë"), histories.write_empty, write_catalogue, register]
+)
+def test_the_disk_has_all_content_before_it_takes_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], None]
+) -> None:
+    flushed: set[tuple[int, int]] = set()
+    lacking: list[list[str]] = []
+    rename = os.replace
+
+    def fsync(descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        flushed.add((status.st_ino, status.st_size))
+
+    def checked(source: Path, target: Path) -> None:
+        files = [(path, path.stat()) for path in (source, *source.rglob("*")) if path.is_file()]
+        lacking.append([path.name for path, status in files if (status.st_ino, status.st_size) not in flushed])
+        rename(source, target)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    write_private(tmp_path / "list", "Zoë")
-    assert flushed == [{"list": "Zoë"}], "aside, as `.list.` and a number"
+    for name in ("replace", "rename"):
+        monkeypatch.setattr(os, name, checked)
+    write(tmp_path / "new")
+    assert lacking == [[]]
 
 
 def test_a_file_that_cannot_be_looked_at_is_not_taken_for_none(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from features import files
 from training.config import Source, meaning
 from training.datasets.configs import config_of
 from training.datasets.criteo import latest, natural
@@ -181,12 +182,8 @@ def _fetched(store: Path, entry: Entry, lake: Lake, on_bytes: Callable[[int], No
     kept = store / hashlib.sha256(version.encode()).hexdigest()
     if not kept.exists():
         store.mkdir(parents=True, exist_ok=True)
-        partial = kept.with_name(f"{kept.name}.{os.getpid()}")
-        try:
+        with files.written_aside(kept) as partial:
             lake.fetch(entry.address, entry.blob, partial, on_bytes)
-            partial.rename(kept)
-        finally:
-            partial.unlink(missing_ok=True)
     return kept
 
 

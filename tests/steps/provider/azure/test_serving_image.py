@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from tests.simulation.simulation import PLUGINS
 from tests.steps.provider.azure.conftest import AZURE, BLOB, SUBSCRIPTION, Cloud, upload
 from tests.steps.provider.azure.examples import GROUP
 from tests.steps.provider.steps import STACK, Take
-from tests.support.bundles import MakeBundle
+from tests.support.bundles import DAMAGES, MakeBundle
 from tools.paths import ROOT
 
 HOST = "registryabc.azurecr.io"
@@ -207,9 +207,10 @@ def test_without_docker_too_it_says_what_to_do(take: Take, wanted: dict[str, Any
 
 
 @pytest.mark.usefixtures("cloud")
-def test_a_bundle_that_is_not_on_this_machine_is_brought(
-    tmp_path: Path, take: Take, bundle_of: MakeBundle, wanted: dict[str, Any]
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_bundle_that_is_not_on_this_machine_or_is_damaged_is_brought(
+    tmp_path: Path, take: Take, bundle_of: MakeBundle, wanted: dict[str, Any], damage: Callable[[Path], None]
 ) -> None:
     upload(bundle_of(1), "models", "files/image/bundle")
-    shutil.rmtree(tmp_path / STACK / "registry")
+    damage(tmp_path / STACK / "registry" / "bundles" / wanted["bundle_hash"])
     assert take(ServingImageOnAzure, wanted).outputs.digest.startswith("sha256:")
