@@ -339,7 +339,8 @@ class Look:
         lines = chunk.lines()
         self._read[chunk.file] += len(lines.places) + len(lines.misshapen)
         texts = {name: text_array([*map(text_of, lines.columns[name])]) for name in self.rules.columns}
-        left, found = cleaned({**texts, _PLACE: pa.array(range(len(lines.places)), pa.int64())}, self.rules)
+        kinds = {} if isinstance(chunk.rows, bytes) else {one.name: one.type for one in chunk.rows.schema}
+        left, found = cleaned({**texts, _PLACE: pa.array(range(len(lines.places)), pa.int64())}, self.rules, kinds)
         self.uses += found
         kept = np.isin(np.arange(len(lines.places)), left[_PLACE].to_numpy())
         for fault in self._faults[chunk.file]:

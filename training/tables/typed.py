@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial, reduce
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -374,15 +375,20 @@ def left_out(uses: Mapping[str, int]) -> int:
     return sum(count for name, count in uses.items() if name == KEYLESS or name.startswith(f"{OUTSIDE} "))
 
 
-def cleaned(columns: Mapping[str, pa.Array], rules: TableRules) -> tuple[Mapping[str, pa.Array], Counter[str]]:
+def cleaned(
+    columns: Mapping[str, pa.Array], rules: TableRules, kinds: Mapping[str, pa.DataType] = MappingProxyType({})
+) -> tuple[Mapping[str, pa.Array], Counter[str]]:
     """The rows that `where` and `missing_keys` leave, and how many they don't: "outside TABLE" and "keyless"; among
     the former those with a field that is no number, though it should be one: `WRONG`.
+
+    The `kinds` are those of a file's columns, if `columns` has them as texts.
     """
     found = Counter[str]()
     fits = np.ones(len(next(iter(columns.values()))), np.bool_)
     for one in rules.source.where:
         values = columns[one.column]
-        among, excluded = (_listing(listed, one.column, values.type, rules) for listed in (one.among, one.excluded))
+        kind = kinds.get(one.column, values.type)
+        among, excluded = (_listing(listed, one.column, kind, rules) for listed in (one.among, one.excluded))
         fulfils = partial(_fulfils, condition=one, decimal=rules.source.decimal, among=among, excluded=excluded)
         known = of_each(_texts(values, rules.words(one.column)), fulfils, pa.bool_())
         fits &= known.fill_null(False).to_numpy(zero_copy_only=False)  # noqa: FBT003 - a value

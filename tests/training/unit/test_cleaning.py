@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -463,6 +464,15 @@ def test_a_listed_value_is_meant_as_its_column_holds_it(
         )
         left = cleaned({"n": fields, "row": pa.array(range(len(fields)))}, rules)[0]["row"].to_pylist()
         assert left == (fit if word == "is" else [row for row in range(len(fields)) if row not in fit])
+
+
+def test_a_fault_is_told_among_the_rows_of_a_listed_time(tmp_path: Path) -> None:
+    spec = shop(tmp_path, items={"path": "products.parquet", "where": {"added": {"is": [date(2026, 1, 31)]}}})
+    added = [DAYS[0], DAYS[0], DAYS[1]]
+    products = pa.table({"sku": ["a", "b", "c"], "price": ["1.5", "cheap", "dear"], "at": ["1"] * 3, "added": added})
+    pq.write_table(products, tmp_path / "products.parquet")
+    with pytest.raises(MalformedRowError, match=r"1 of 3 fields is not a number: row 2 'cheap'"):
+        look_at(table_rules(load_spec(spec)))
 
 
 def test_of_several_conditions_each_decides() -> None:
