@@ -148,6 +148,8 @@ def forget(
 
 
 def _segments(metadata: bytes, column: str) -> set[str | None]:
-    """The values of a column by which a bundle's `metadata.json` has segments."""
-    found = msgspec.json.decode(metadata, type=Metadata).metrics.get("slices", [])
-    return {one["value"] for one in found if one["column"] == column}
+    """The values of a column by which a bundle's `metadata.json` has segments, none if the file is damaged."""
+    with suppress(msgspec.DecodeError):
+        found = msgspec.json.decode(metadata, type=Metadata).metrics.get("slices", [])
+        return {one["value"] for one in found if one["column"] == column}
+    return set()
