@@ -16,11 +16,10 @@ from recommend.histories import Histories, UserRow
 from recommend.interactions import Interactions
 from recommend.learning import together
 from recommend.recommender import Recommender
-from scoring.model import recommending
 from scoring.model.recommend_request import RecommendRequest, read_similar
 from scoring.model.recommending import RecommendQuery, SimilarQuery, recommend_to_each
 from scoring.model.records import Lookups
-from scoring.responses import Fallback, ModelName, RecommendAnswer
+from scoring.responses import Fallback, KnownUser, ModelName, RecommendAnswer
 from tests.support.recommenders import SCHEMA
 
 KEYS = [str(number) for number in range(300)]
@@ -28,11 +27,13 @@ ALIKE = 250
 """So many of the most popular items have the same genre."""
 
 
-def answered(asked: RecommendRequest, file: Path, columns: dict[str, Callable[[str], str]]) -> RecommendAnswer:
+def answered(
+    asked: RecommendRequest, file: Path, columns: dict[str, Callable[[str], str]], keys: list[str] = KEYS
+) -> RecommendAnswer:
     """The answer where the items have these columns, and the first ones are recommended."""
-    rows = [ItemRow(key, {name: text(key) for name, text in columns.items()}, State.TRAINED) for key in KEYS]
+    rows = [ItemRow(key, {name: text(key) for name, text in columns.items()}, State.TRAINED) for key in keys]
     catalogue.write(file, rows, Layout(item_column="id", separators=dict.fromkeys(columns, "")))
-    recommender = Recommender(items=KEYS, first_stage=ItemWeights.cut(np.zeros((len(KEYS), len(KEYS)))))
+    recommender = Recommender(items=keys, first_stage=ItemWeights.cut(np.zeros((len(keys), len(keys)))))
     clicks = SimpleNamespace(probabilities=lambda rows: [0.5] * len(rows))
     model = SimpleNamespace(
         recommender=recommender,
@@ -41,7 +42,7 @@ def answered(asked: RecommendRequest, file: Path, columns: dict[str, Callable[[s
         clicks=clicks,
         click_model=clicks,
     )
-    lookups = Lookups(catalogue=Catalogue(file, KEYS))
+    lookups = Lookups(catalogue=Catalogue(file, keys))
     (found,) = recommend_to_each([RecommendQuery(asked)], cast("Any", model), lookups)
     assert isinstance(found, RecommendAnswer)
     return found
@@ -73,14 +74,29 @@ def test_with_diversity_an_item_loses_that_is_like_those_above_it(
     assert "".join(one.item for one in found.items) == expected
 
 
-def test_a_limit_that_cannot_be_met_is_tried_among_the_best_items_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("alike", "expected"), [(1_999, ["0", "1999"]), (2_000, ["0"])])
+def test_a_limit_that_cannot_be_met_is_tried_among_the_best_2000_items_only(
+    tmp_path: Path, alike: int, expected: list[str]
 ) -> None:
-    monkeypatch.setattr(recommending, "MOST_CANDIDATES", ALIKE)
-    asked = RecommendRequest(history=[], top=3, at_most={"genre": 1})
-    found = answered(asked, tmp_path / "file", {"genre": lambda key: "x" if int(key) < ALIKE else key})
-    assert [one.item for one in found.items] == ["0"]
+    asked, keys = RecommendRequest(history=[], top=3, at_most={"genre": 1}), [*map(str, range(2_100))]
+    found = answered(asked, tmp_path / "file", {"genre": lambda key: "x" if int(key) < alike else key}, keys)
+    assert [one.item for one in found.items] == expected
     assert Fallback.FEWER in found.fallback
+
+
+def test_a_long_history_gives_as_many_reasons_and_is_shown_as_far_as_the_page_says() -> None:
+    """The item 350 goes with the first one that was chosen."""
+    weights = np.zeros((400, 400))
+    weights[0, 350] = 1
+    recommender = Recommender(items=[*map(str, range(400))], first_stage=ItemWeights.cut(weights))
+    model = SimpleNamespace(recommender=recommender, name=ModelName(name="shop", version="1"), clicks=None)
+    for count, shown, reasons in ((99, 99, ["0"]), (101, 100, ["0"]), (300, 100, ["0"]), (301, 100, [])):
+        asked = RecommendRequest(history=[*map(str, range(count))], top=1, details=True)
+        (found,) = recommend_to_each([RecommendQuery(asked)], cast("Any", model), Lookups())
+        assert isinstance(found, RecommendAnswer)
+        assert isinstance(found.known, KnownUser)
+        assert [(one.item, [item.item for item in one.because]) for one in found.items] == [("350", reasons)]
+        assert (len(found.known.history), found.known.chosen) == (shown, count)
 
 
 @pytest.mark.parametrize("column", ["title", "Name", "movie_title", "product_name"])
