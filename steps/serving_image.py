@@ -5,10 +5,10 @@ On this machine it is a folder laid out like the image.
 
 import re
 import shutil
-import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import ClassVar
 
 from azure_clients.lake import bring, lake_folder
@@ -81,8 +81,8 @@ class ServingImageHere(Step[LocalInputs, Outputs]):
         folder = self.folder(inputs.stack)
         registry = LocalRegistry(folder.registry)
         folder.images.mkdir(parents=True, exist_ok=True)
-        unfinished = folder.images / f".{uuid.uuid4().hex}"
-        try:
+        with TemporaryDirectory(prefix=".", dir=folder.images) as place:
+            unfinished = Path(place) / "image"
             fill(unfinished, self.code, registry.whole(registry.get(inputs.version).bundle_hash), inputs)
             entrypoint = unfinished / "entrypoint"
             entrypoint.write_text(ENTRYPOINT)
@@ -92,8 +92,6 @@ class ServingImageHere(Step[LocalInputs, Outputs]):
                 with written_aside(folder.image(digest)) as aside:
                     unfinished.rename(aside)
                     shutil.rmtree(folder.image(digest), ignore_errors=True)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
         return Created(digest, Outputs(digest=digest))
 
     def exists(self, identity: str, state: State, context: Context) -> bool:

@@ -32,6 +32,7 @@ from features.schema import CRITEO, Schema
 Record = dict[str, str | float | None]
 MakeBundle = Callable[[int], Path]
 
+
 def _empty(bundle: Path) -> None:
     (bundle / MODEL).write_bytes(b"")
 

@@ -260,13 +260,8 @@ def test_training_neither_changes_what_was_loaded_nor_brings_back_what_was_withd
 
 
 def test_what_was_loaded_has_the_separators_that_training_read_last(tmp_path: Path) -> None:
-    loaded: dict[str, Cell] = {
-        "title": ["Up", "Down"],
-        "genre": ["x", "y"],
-        "tags": "p;q",
-        "extra": ["1", "2"],
-        "size": 38.5,
-    }
+    several: dict[str, Cell] = {"title": ["Up", "Down"], "genre": ["x", "y"], "extra": ["1", "2"]}
+    loaded = {**several, "tags": "p;q", "size": 38.5}
     separators = {"title": "/", "genre": "|", "tags": "", "extra": "+", "size": ""}
     layout = Layout(item_column="id", separators=separators, numbers=("size",))
     catalogue.write(tmp_path / "served", [ItemRow("a", loaded, State.LOADED)], layout)
@@ -275,8 +270,7 @@ def test_what_was_loaded_has_the_separators_that_training_read_last(tmp_path: Pa
     catalogue.carry_over(tmp_path / "served", tmp_path / "trained", [], tmp_path / "served")
     (row, _), found = catalogue.read_rows(tmp_path / "served")
     assert found == Layout(item_column="id", separators=now.separators | {"extra": "+"})
-    wanted = {"title": "Up/Down", "genre": ["x", "y"], "tags": ["p", "q"], "extra": ["1", "2"], "size": "38.5"}
-    assert row.columns == wanted
+    assert row.columns == {**several, "title": "Up/Down", "tags": ["p", "q"], "size": "38.5"}
 
 
 def test_the_first_training_makes_the_catalogue(tmp_path: Path) -> None:

@@ -254,16 +254,8 @@ def test_numbers_are_answered_filtered_and_counted_as_numbers(films: Path, tmp_p
 def test_a_text_is_found_as_it_is_written_and_a_number_by_its_value(
     tmp_path: Path, wanted: list[str | float] | dict[str, list[str | float]], found: str
 ) -> None:
-    sizes = {
-        "a": "38",
-        "b": "38.0",
-        "c": "38.5",
-        "d": "1.0",
-        "e": "+1",
-        "f": "3.",
-        "g": "7",
-        "h": "12345678901234567890",
-    }
+    texts = ["38", "38.0", "38.5", "1.0", "+1", "3.", "7", "12345678901234567890"]
+    sizes = dict(zip("abcdefgh", texts, strict=True))
     rows = [ItemRow(key, {"size": size}, State.TRAINED) for key, size in sizes.items()]
     catalogue.write(tmp_path / "c", rows, Layout(item_column="id", separators={"size": ""}))
     body = msgspec.json.encode({"history": [], "filter": {"size": wanted}})
