@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from features.bundle import MODEL, Bundle, seal
+from features.bundle import MODEL, RESTORE, Bundle, seal
 from recommend.recommender import FOLDER, ITEMS
 from tests.support.bundles import write_golden
 from tests.support.services import (
@@ -45,7 +45,7 @@ def test_an_altered_bundle_is_refused_with_a_sentence(bundle_copy: Path, tmp_pat
     model.write_bytes(bytes(content))
     ended = run_scoring("--bundle", str(bundle_copy), *(["--check"] if check else _serve(tmp_path)))
     assert ended.returncode == 1
-    assert ended.stderr == f"The file model.txt of the bundle in {bundle_copy} was altered. Train the model again.\n"
+    assert ended.stderr == f"The file model.txt of the bundle in {bundle_copy} was altered. {RESTORE}\n"
 
 
 def test_a_recommender_of_another_format_ends_the_service_with_a_sentence(films: Path, tmp_path: Path) -> None:
