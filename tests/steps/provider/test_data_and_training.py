@@ -14,6 +14,7 @@ from recommend.forgotten import NOBODY
 from steps.data_upload import DataUploadHere
 from steps.folders import StackFolder
 from steps.provider import UNKNOWN
+from steps.registry_here import LocalRegistry
 from steps.training_run import RESULT, RunFolder, TrainingRunHere, request, run_id
 from tests.steps.provider.steps import BASE, HASH, Recorder, Take, create
 from tests.support.bundles import MakeBundle
@@ -182,7 +183,10 @@ def test_a_run_is_named_by_everything_that_its_bundle_and_verdict_depend_on() ->
     assert len(names) == 7
 
 
-def test_training_is_asked_for_what_the_inputs_say(folder: StackFolder, tmp_path: Path) -> None:
+def test_training_is_asked_for_what_the_inputs_say(
+    folder: StackFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LocalRegistry, "whole", LocalRegistry.bundle)
     inputs = training_inputs(num_leaves=7)
     earlier = Earlier(champion=version(2), best=version(1))
     wanted = request(TrainingRunHere().parse(inputs), folder, earlier, tmp_path / "run")

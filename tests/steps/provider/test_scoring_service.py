@@ -3,12 +3,12 @@
 The tests of the class depend on each other and run in order.
 """
 
-import hashlib
 import os
 import shutil
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pytest
 from azure_clients.retries import Context, StepCancelledError
 from features.files import sha256
 from steps import scoring_service
+from steps.image_content import image_digest
 from steps.service_processes import PortInUseError, ServiceStartError
 from tests.steps.provider.service_stack import KEYS, RECORD, ServiceStack
 from tests.steps.provider.steps import Recorder
@@ -98,12 +99,9 @@ class TestLifeOfTheService:
         assert stack.ask().status_code == 200
 
     def test_an_image_that_cannot_be_served_leaves_the_old_one_serving(self, stack: ServiceStack) -> None:
-        broken = stack.folder.image("sha256:broken")
-        shutil.copytree(stack.folder.image(stack.digests[0]), broken)
-        with (broken / "model" / "model.txt").open("a") as model:
-            model.write("x")
-        with pytest.raises(ServiceStartError, match=r"model\.txt"):
-            stack.serve(1, digest="sha256:broken")
+        broken = other_image(stack, lambda image: (image / "model" / "model.txt").write_text("x"))
+        with pytest.raises(ServiceStartError, match=r"cannot be served: .* model\.txt"):
+            stack.serve(1, digest=broken)
         assert stack.ask().json()["model"]["version"] == "2"
 
     def test_a_service_that_ends_at_once_is_reported_and_another_one_can_be_served(self, stack: ServiceStack) -> None:
@@ -158,10 +156,14 @@ class TestLifeOfTheService:
 
 def image_that(stack: ServiceStack, does: str) -> str:
     """The digest of an image that passes its check and whose service runs the shell command `does` instead."""
-    digest = f"sha256:{hashlib.sha256(does.encode()).hexdigest()}"
-    image = stack.folder.image(digest)
-    shutil.copytree(stack.folder.image(stack.digests[0]), image)
-    entrypoint = image / "entrypoint"
-    entrypoint.write_text(f'#!/bin/sh\ncase "$*" in *--check*) exit 0;; esac\n{does}\n')
-    entrypoint.chmod(0o755)
+    text = f'#!/bin/sh\ncase "$*" in *--check*) exit 0;; esac\n{does}\n'
+    return other_image(stack, lambda image: (image / "entrypoint").write_text(text))
+
+
+def other_image(stack: ServiceStack, change: Callable[[Path], object]) -> str:
+    """The digest of an image that was made with this change."""
+    made = shutil.copytree(stack.folder.image(stack.digests[0]), stack.folder.images / "made")
+    change(made)
+    digest = image_digest(made)
+    made.rename(stack.folder.image(digest))
     return digest
