@@ -149,12 +149,17 @@ def test_a_run_is_found_again_after_its_folder_was_moved(
     assert create(TrainingRunHere(lambda _: tmp_path / "after"), training_inputs(), recorder).id == path.name
 
 
-def test_a_run_whose_bundle_was_altered_is_gone(folder: StackFolder, take: Take, bundle_of: MakeBundle) -> None:
+def test_a_run_whose_bundle_was_altered_is_gone_unless_the_registry_has_it(
+    folder: StackFolder, take: Take, bundle_of: MakeBundle
+) -> None:
     run = finished_run(folder, bundle_of(1), training_inputs())
     known = take(TrainingRunHere, training_inputs())
     model = run / "output" / "bundle" / "model.txt"
     model.write_text(model.read_text().replace("tree", "trei", 1))
     assert known.read() is None
+    shutil.copytree(bundle_of(1), folder.registry / "bundles" / known.outputs.bundle_hash)
+    assert known.read() == known.outputs
+    assert checked_hash(run / "output" / "bundle") == known.outputs.bundle_hash
 
 
 def test_an_old_resource_does_not_delete_a_run_that_a_new_one_has_adopted(
