@@ -142,6 +142,12 @@ class Condition(Strict):
         return self
 
     @property
+    def is_never_negative(self) -> bool:
+        """Whether no negative number fulfils it."""
+        least = max((bound for bound in (self.above, self.at_least) if bound is not None), default=-1)
+        return least >= 0 or (bool(self.among) and not any(str(word).startswith("-") for word in self.among))
+
+    @property
     def bounds(self) -> dict[str, float]:
         """The numbers by their names in the config."""
         given = {name: getattr(self, name) for name in ("above", "at_least", "below", "at_most")}
@@ -489,6 +495,16 @@ class TablesSpec(Strict):
         given = {"missing_keys: one_time": own.missing_keys == ONE_TIME, "refunds": bool(own.refunds)}
         if (named := [name for name, one in given.items() if one]) and not self.label.only_positives:
             raise ValueError(f"`{named[0]}` is for choices: `label: positives`, or {{column: NAME, choice: [...]}}")
+        if any(one.column == own.refunds and one.is_never_negative for one in own.where):
+            raise ValueError(
+                f"`where` leaves out each row with a negative {own.refunds}, which are the refunds: leave out that "
+                "condition, or `refunds`"
+            )
+        if self.one_row_per and self.label.only_positives:
+            raise ValueError(
+                "`one_row_per` is for clicks, and every row is a choice here, of which an item's strongest one counts: "
+                "leave it out"
+            )
         if self.users is not None and self.users.show:
             raise ValueError("`show` is for items: nobody is shown columns of users")
         for table, one in self.entities.items():

@@ -31,7 +31,7 @@ from training.kernels.columns import LABEL
 from training.tables.columns import KEYS, require_columns
 from training.tables.files import TableFile
 from training.tables.opening import readable
-from training.tables.refunds import REFUNDED, REFUNDS, standing
+from training.tables.refunds import NOTHING, REFUNDED, REFUNDS, standing
 from training.tables.texts import IN_QUOTES, Beginning, Chunk, text_array, text_of
 from training.tables.typed import (
     KEYLESS,
@@ -108,6 +108,7 @@ def changed(found: Mapping[str, int], tables: Collection[str]) -> str:
             **{f"{REPEATED} {table}": f"of the {table} because their key is repeated" for table in every},
             REFUNDS: "as refunds",
             REFUNDED: "as taken back by refunds",
+            NOTHING: "with an amount of 0",
         },
         "It changed how keys are spelled:": {f"{SPELLED} {table}": f"in the {table}" for table in every},
         "Among the interactions are": {

@@ -1,4 +1,4 @@
-"""Which choices stand where some interactions are refunds: these take back what was bought."""
+"""Which choices stand where some interactions are refunds: these take back what was bought before them."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -9,34 +9,40 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recommend.arrays import Mask
+from recommend.histories import MOST_KINDS
 from training.config import ONE_TIME
 from training.errors import EmptyDatasetError
-from training.kernels.columns import TIME
+from training.kernels.columns import LABEL, TIME
 from training.tables.columns import KEYS
 from training.tables.typed import AMOUNT, BASKET, TableRules
 
-REFUNDS, REFUNDED = "refunds", "refunded"
+REFUNDS, REFUNDED, NOTHING = "refunds", "refunded", "nothing"
 _ROUNDING = 1e-9
 """What sums of amounts such as 0.1 and 0.2 are off by, at most."""
 Numbers = npt.NDArray[np.int64]
 
 
 def standing(columns: Mapping[str, pa.Array], rules: TableRules, *, whole: bool = True) -> tuple[Mask, Counter[str]]:
-    """Which interactions are choices that no refund takes back, bool[n], and how many are `ONE_TIME`, `REFUNDS` or
-    `REFUNDED`; see `TypedTable`. Raises `EmptyDatasetError` if none stands of a `whole` table.
+    """Which interactions are choices that no refund takes back, bool[n], and how many are `ONE_TIME`, `REFUNDS`,
+    `REFUNDED`, or purchases of `NOTHING`; see `TypedTable`. Raises `EmptyDatasetError` if none stands of a `whole`
+    table.
 
-    What a user bought of an item is taken back together, by basket if that is known. A refund with a basket of its own
-    takes back the latest purchase before it. An interaction without an amount, NaN, is neither.
+    What a user bought of an item in one basket is taken back together. A refund without a basket, or with one of its
+    own, takes back the latest purchase before it. Each kind of choices has refunds of its own. An interaction without
+    an amount, NaN, is neither, nor is a weaker choice with an amount of 0.
     """
     rows, users = len(next(iter(columns.values()))), columns.get(KEYS["users"])
     is_guest = np.zeros(rows, np.bool_) if users is None else pc.equal(users, "").to_numpy(zero_copy_only=False)
     found = Counter[str]({ONE_TIME: int(is_guest.sum())})
     if AMOUNT not in columns or not rows:
         return np.ones(rows, np.bool_), found
-    amount, nothing = columns[AMOUNT].to_numpy(), np.zeros(rows, np.int64)
+    amount, nothing, baskets = columns[AMOUNT].to_numpy(), np.zeros(rows, np.int64), np.arange(rows) + rows
     times = columns[TIME].to_numpy() if TIME in columns else nothing
-    baskets = codes_of(columns[BASKET]) if BASKET in columns else nothing
+    if BASKET in columns:
+        baskets = np.where(pc.equal(columns[BASKET], ""), baskets, codes_of(columns[BASKET]))
+    kinds = columns[LABEL].to_numpy() if LABEL in columns else nothing
     pairs = np.where(is_guest, -1 - baskets, codes_of(users)) * rows + codes_of(columns[KEYS["items"]])
+    pairs = pairs * MOST_KINDS + kinds
     order = np.lexsort((baskets, pairs))
     changes = [np.diff(one[order], prepend=one[order[0]] - 1) for one in (baskets, pairs)]
     starts = np.flatnonzero(changes[0] | changes[1])
@@ -46,14 +52,15 @@ def standing(columns: Mapping[str, pa.Array], rules: TableRules, *, whole: bool 
         _take_back(left, alone, pairs[order][starts], np.minimum.reduceat(times[order], starts))
     of_each = np.empty(rows)
     of_each[order] = np.repeat(left, np.diff(starts, append=rows))
-    is_refund, taken_back = amount < 0, (amount >= 0) & (of_each <= _ROUNDING)
-    stands = ~is_refund & ~taken_back
+    is_refund, taken_back, of_nothing = amount < 0, (amount > 0) & (of_each <= _ROUNDING), (amount == 0) & (kinds == 0)
+    stands = ~is_refund & ~taken_back & ~of_nothing
     if whole and not stands.any():
         raise EmptyDatasetError(
             f"{rules.source.shown}: `refunds: {rules.source.refunds}` takes back each of its {rows:,} purchases. Name "
             "the column whose negative numbers are refunds, or leave it out."
         )
-    return stands, found + Counter({REFUNDS: int(is_refund.sum()), REFUNDED: int(taken_back.sum())})
+    counted = {REFUNDS: is_refund, REFUNDED: taken_back, NOTHING: of_nothing}
+    return stands, found + Counter({name: int(rows.sum()) for name, rows in counted.items()})
 
 
 def _take_back(left: npt.NDArray[np.float64], alone: Mask, pairs: Numbers, times: Numbers) -> None:

@@ -358,11 +358,7 @@ def typed(columns: Mapping[str, pa.Array], rules: TableRules) -> TypedTable:
     if basket := rules.source.basket:
         own[BASKET] = keys_of(_texts(columns[basket], rules.words(basket)))
     if refunds := rules.source.refunds:
-        amount = _feature(columns[refunds], Number(name=refunds, at=0), rules)
-        if label:  # who views buys 0, which nothing takes back
-            is_view = pc.and_(pc.equal(amount, 0), pc.greater(own[LABEL], 0))
-            amount = pc.if_else(is_view, pa.scalar(np.nan), amount)
-        own[AMOUNT] = amount
+        own[AMOUNT] = _feature(columns[refunds], Number(name=refunds, at=0), rules)
     return replace(found, columns=own, features=features, uses=found.uses + dropped)
 
 

@@ -112,9 +112,8 @@ def test_rows_without_a_known_user_or_item_are_counted_whatever_is_trained(tmp_p
         "1,603 of 1,604 interactions have a known user; dropped: 1 whose user is not in the table of users. "
         "Among the interactions are 3 with items that are learned from and not recommended"
     )
-    events = {"label": "positives", "one_row_per": ["user_id", "item_id"]}  # a recommender makes no rows of them
-    for name, changes in (("positives", {"label": "positives"}), ("clicks", {}), ("events", events)):
-        folder, told = tmp_path / name, joined if name == "clicks" else chosen
+    for name, changes, told in (("positives", {"label": "positives"}, chosen), ("clicks", {}, joined)):
+        folder = tmp_path / name
         folder.mkdir()
         path = written(folder, **changes)
         strange = pd.DataFrame({"user_id": ["?", *["u0"] * 3], "item_id": ["i1", *["?"] * 3], "clicked": 1, "at": 1})

@@ -51,7 +51,7 @@ def shop(folder: Path, orders: str = ORDERS, products: str = PRODUCTS, **changes
 
 ALL_LINES: dict[str, Any] = {
     "interactions": {
-        "where": {"quantity": {"above": 0, "at_most": 99}, "order": {"not": ["test", 7, date(2026, 1, 31)]}},
+        "where": {"quantity": {"above": -9, "at_most": 99}, "order": {"not": ["test", 7, date(2026, 1, 31)]}},
         "missing_keys": "one_time",
         "basket": "order",
         "refunds": "quantity",
@@ -66,7 +66,7 @@ def test_what_a_config_says_of_cleaning_is_the_same_when_it_is_written_and_read_
     spec = read_spec(shop(tmp_path, **ALL_LINES))
     written = spec.model_dump(mode="json")
     assert written["interactions"]["where"] == {
-        "quantity": {"above": 0, "at_most": 99},
+        "quantity": {"above": -9, "at_most": 99},
         "order": {"not": ["test", 7, "2026-01-31"]},
     }
     assert TablesSpec.model_validate(written) == spec
@@ -86,6 +86,14 @@ def test_what_a_config_says_of_cleaning_is_the_same_when_it_is_written_and_read_
         ({"interactions": {"missing_keys": "guests"}}, "'drop' or 'one_time', not 'guests'"),
         ({"interactions": {"missing_keys": "one_time"}}, "needs to know what was bought together: name a `basket`"),
         ({"interactions": {"refunds": "quantity"}, "label": {"column": "quantity"}}, "`refunds` is for choices"),
+        *(
+            (
+                {"interactions": {"refunds": "quantity", "where": {"quantity": one}}},
+                "leaves out each row with a negative",
+            )
+            for one in ({"above": 0}, {"at_least": 1, "below": 9}, {"is": [1, 2]})
+        ),
+        ({"one_row_per": ["user", "sku"]}, "`one_row_per` is for clicks, and every row is a choice here"),
         ({"users": {"duplicates": "drop"}}, "`where` and `duplicates` of the users are about rows"),
         ({"items": {"duplicates": "keep"}}, "'drop'"),
         ({"items": {"keys": {"upper": True}}}, "items.keys.upper"),
@@ -173,6 +181,24 @@ def test_events_have_the_place_of_their_kind_and_everything_stays_without_refund
     assert choices.kinds is not None
     assert choices.kinds.tolist() == [0, 2, 1]  # nothing was bought in the last row
     assert _baskets(choices)[1:] == [-1, -1]
+    assert look_at(table_rules(spec)).endswith("Cleaning left out 1 with an amount of 0")
+
+
+@pytest.mark.parametrize("basket", [{}, {"basket": "order"}])
+def test_a_refund_takes_back_what_was_bought_before_it_and_no_cart_or_view(
+    tmp_path: Path, basket: dict[str, str]
+) -> None:
+    """All without an order's number. Left are two views, of which none was taken back, a cart and the last purchase."""
+    orders = "1 buy 1, 2 cart 1, 3 cart 2, 4 view 1, 5 buy -1, 6 buy 1, 7 cart -2, 8 view 0"
+    rows = "\n".join(f",anna,a,{one.replace(' ', ',')}" for one in orders.split(", "))
+    label = {"column": "kind", "choice": ["buy", "cart", "view"]}
+    own = {"refunds": "quantity", **basket}
+    spec = load_spec(shop(tmp_path, f"order,user,sku,at,kind,quantity\n{rows}\n", label=label, interactions=own))
+    chosen = read_chosen(spec)
+    assert chosen.choices.times is not None
+    assert chosen.choices.times.tolist() == [2, 4, 6, 8]
+    assert kept(chosen.found, spec) == look_at(table_rules(spec))
+    assert "Cleaning left out 2 as refunds, 2 as taken back by refunds" in kept(chosen.found, spec)
 
 
 KEY = "write missing_keys: drop under `interactions` (or one_time, if a `basket` says what came together)"
@@ -476,6 +502,18 @@ def test_of_several_conditions_each_decides() -> None:
     columns = {"n": ["0", "2", "3", "4"], "kind": ["ok", "test", "ok", "ok"], "m": ["x", "x", "x", "y"]}
     left, _ = cleaned({name: pa.array(values) for name, values in columns.items()}, rules)
     assert left["n"].to_pylist() == ["3"]
+
+
+@pytest.mark.parametrize("columns", ["n kind at", "at n kind", "kind at n"])
+def test_a_row_is_read_if_all_conditions_hold_in_whatever_order_they_are(columns: str) -> None:
+    """Each row but the first fails one of them, or two."""
+    conditions: dict[str, Any] = {"n": {"above": 1}, "kind": {"not": ["test"]}, "at": {"is": ["1", "2"]}}
+    source = Source.model_validate({"path": "", "where": {name: conditions[name] for name in columns.split()}})
+    rules = TableRules(source=source, files=(), keys={"key": "n"})
+    rows = {"n": [*"21222"], "kind": ["", "", "test", "", "test"], "at": [*"11131"]}
+    left, found = cleaned({name: pa.array(texts) for name, texts in rows.items()}, rules)
+    assert {name: texts.to_pylist() for name, texts in left.items()} == {"n": ["2"], "kind": [""], "at": ["1"]}
+    assert found["outside interactions"] == 4
 
 
 def test_of_rows_with_one_key_the_latest_is_kept_or_one_that_the_order_of_rows_does_not_change(tmp_path: Path) -> None:
