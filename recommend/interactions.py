@@ -13,8 +13,10 @@ from recommend.first_stage import Kinds, last_of_each, strengths
 FEW = 2
 """Users without whom a share of an item is that of all items."""
 SECONDS_A_DAY = 86_400.0
+LATE = 0.999
+"""The share of choices until the time at which ages count: a wrong date in the future makes no other choice older."""
 LEAST = -500.0
-"""Half-lives beyond which nothing counts less, so that one wrong date in the future leaves no item without choices."""
+"""Half-lives beyond which nothing counts less, so that no item is left without choices."""
 Matrix: TypeAlias = sparse.csr_matrix
 Histories: TypeAlias = Callable[[int], Indices]
 """The items that the user with a number chose, int64[h]."""
@@ -119,20 +121,32 @@ class Interactions:
 
     @property
     def decayed(self) -> Callable[[float], Numbers]:
-        """What each choice counts by its kind and by a half-life in choices of its user, float64[n]."""
+        """What each choice counts by its kind and by a half-life in choices of its user, float64[n].
+
+        Without times the half-life has no effect.
+        """
         order = self.by_user()
         users = self.users[order]
         ages = np.empty(len(self))
         ages[order] = np.searchsorted(users, users, side="right") - 1 - np.arange(len(users))
-        return lambda half_life: self.strengths * (np.exp2(-ages / half_life) if half_life else 1.0)
+        timed = self.times is not None
+        return lambda half_life: self.strengths * (np.exp2(-ages / half_life) if half_life and timed else 1.0)
+
+    @property
+    def ages(self) -> Numbers:
+        """The age of each choice in days, float64[n], at the time until which there are `LATE` of them; 0 if they have
+        no times.
+        """
+        if self.times is None or not len(self):
+            return np.zeros(len(self))
+        return np.maximum(np.quantile(self.times, LATE, method="lower") - self.times, 0) / SECONDS_A_DAY
 
     def recent(self, half_life: float = 0.0) -> Numbers:
         """How often each item was chosen, float64[m], of late: half as much for each `half_life` in days; 0 is never.
 
         Without times it has no effect.
         """
-        ages = 0.0 if self.times is None else (self.times.max(initial=-np.inf) - self.times) / SECONDS_A_DAY
-        counts = self.strengths * (np.exp2(np.maximum(-ages / half_life, LEAST)) if half_life else 1.0)
+        counts = self.strengths * (np.exp2(np.maximum(-self.ages / half_life, LEAST)) if half_life else 1.0)
         return np.bincount(self.items, counts, self.item_count).astype(np.float64, copy=False)
 
     def again(self) -> Numbers:

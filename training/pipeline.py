@@ -41,6 +41,7 @@ from training.result import Result, metrics
 from training.tables.columns import hashed_of, keys_by_column
 from training.tables.progress import Reporter
 from training.tables.quick import kept
+from training.tables.refunds import FAR_AFTER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -315,7 +316,7 @@ class Pipeline:
         self, half: Half, fitted: Fitted, judged: Judged, sampled: Sampled, recommended: Recommending | None
     ) -> Result:
         prepared, schema, encoder = half.prepared, half.schema, half.encoder.encoder
-        judgement = None if recommended is None else recommended.judgement
+        judgement, far_after = (None, 0) if recommended is None else (recommended.judgement, recommended.far_after)
         with self._stage("bundle", "write the bundle"):
             golden = golden_records(sampled, encoder, fitted, half.user)
             histograms = reference.make_reference(sampled, encoder, fitted.text, fitted.importance)
@@ -332,7 +333,7 @@ class Pipeline:
                 dataset=self._manifest.description,
                 **vars(judged),
                 importance=fitted.importance,
-                rows=kept(prepared.found, self._spec),
+                rows=kept({**prepared.found, FAR_AFTER: far_after}, self._spec),
                 counts=prepared.counts,
                 clicks=prepared.clicks,
                 columns=column_summaries(half),

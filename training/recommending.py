@@ -55,6 +55,7 @@ from training.tables.columns import KEYS, table_rules
 from training.tables.interactions import Chosen, TooManyInteractionsError, read_chosen
 from training.tables.quick import READ, joined
 from training.tables.reading import entities
+from training.tables.refunds import FAR_AFTER
 from training.tables.typed import KEYLESS, OUTSIDE
 
 Columns = dict[str, Sequence[Value]]
@@ -283,13 +284,15 @@ STAGE = "recommend"
 @dataclass(frozen=True, kw_only=True)
 class Recommending:
     """The judgement on a recommender, and the one to serve, unless it was rejected; `rows` says what was read of the
-    interactions and dropped, and `counted` how many users, items and choices there are.
+    interactions and dropped, and `counted` how many users, items and choices there are. So many interactions are
+    `far_after` others.
     """
 
     judgement: Judgement
     recommender: Recommender | None
     rows: str = ""
     counted: Mapping[str, int] = field(default_factory=dict)
+    far_after: int = 0
     examples: Sequence[ExampleList] = ()
 
 
@@ -323,7 +326,14 @@ def recommending(
         fitted = fit(choices, chosen.items, judgement, learner, second_stage) if judgement.accepted else None
         write_snapshots(snapshots, spec, chosen, request.forgotten_meanwhile())
         examples = [] if fitted is None else example_lists(fitted, snapshots / CATALOGUE, request.training.seed)
-        return Recommending(judgement=judgement, recommender=fitted, rows=rows, counted=counted, examples=examples)
+        return Recommending(
+            judgement=judgement,
+            recommender=fitted,
+            rows=rows,
+            counted=counted,
+            far_after=chosen.found[FAR_AFTER],
+            examples=examples,
+        )
 
 
 def train_recommender(

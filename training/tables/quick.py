@@ -31,7 +31,7 @@ from training.kernels.columns import LABEL
 from training.tables.columns import KEYS, require_columns
 from training.tables.files import TableFile
 from training.tables.opening import readable
-from training.tables.refunds import NOTHING, REFUNDED, REFUNDS, standing
+from training.tables.refunds import FAR_AFTER, NOTHING, REFUNDED, REFUNDS, standing
 from training.tables.texts import IN_QUOTES, Beginning, Chunk, text_array, text_of
 from training.tables.typed import (
     KEYLESS,
@@ -113,6 +113,7 @@ def changed(found: Mapping[str, int], tables: Collection[str]) -> str:
         "It changed how keys are spelled:": {f"{SPELLED} {table}": f"in the {table}" for table in every},
         "Among the interactions are": {
             ONE_TIME: "of one-time users",
+            FAR_AFTER: "dated far after all others, from which no age counts",
             **({} if "items" in tables else {unknown("items"): "with items that are learned from and not recommended"}),
         },
     }

@@ -10,22 +10,24 @@ import pyarrow.compute as pc
 
 from recommend.arrays import Mask
 from recommend.histories import MOST_KINDS
+from recommend.interactions import LATE
 from training.config import ONE_TIME
 from training.errors import EmptyDatasetError
 from training.kernels.columns import LABEL, TIME
 from training.tables.columns import KEYS
 from training.tables.typed import AMOUNT, BASKET, TableRules
 
-REFUNDS, REFUNDED, NOTHING = "refunds", "refunded", "nothing"
+REFUNDS, REFUNDED, NOTHING, FAR_AFTER = "refunds", "refunded", "nothing", "far after"
 _ROUNDING = 1e-9
 """What sums of amounts such as 0.1 and 0.2 are off by, at most."""
+A_DAY = 86_400_000_000
 Numbers = npt.NDArray[np.int64]
 
 
 def standing(columns: Mapping[str, pa.Array], rules: TableRules, *, whole: bool = True) -> tuple[Mask, Counter[str]]:
     """Which interactions are choices that no refund takes back, bool[n], and how many are `ONE_TIME`, `REFUNDS`,
-    `REFUNDED`, or purchases of `NOTHING`; see `TypedTable`. Raises `EmptyDatasetError` if none stands of a `whole`
-    table.
+    `REFUNDED`, purchases of `NOTHING`, or `FAR_AFTER` others; see `TypedTable`. Raises `EmptyDatasetError` if none
+    stands of a `whole` table.
 
     What a user bought of an item in one basket is taken back together. A refund without a basket, or with one of its
     own, takes back the latest purchase before it. Each kind of choices has refunds of its own. An interaction without
@@ -33,7 +35,7 @@ def standing(columns: Mapping[str, pa.Array], rules: TableRules, *, whole: bool 
     """
     rows, users = len(next(iter(columns.values()))), columns.get(KEYS["users"])
     is_guest = np.zeros(rows, np.bool_) if users is None else pc.equal(users, "").to_numpy(zero_copy_only=False)
-    found = Counter[str]({ONE_TIME: int(is_guest.sum())})
+    found = Counter[str]({ONE_TIME: int(is_guest.sum()), FAR_AFTER: _far_after(columns)})
     if AMOUNT not in columns or not rows:
         return np.ones(rows, np.bool_), found
     amount, nothing, baskets = columns[AMOUNT].to_numpy(), np.zeros(rows, np.int64), np.arange(rows) + rows
@@ -61,6 +63,17 @@ def standing(columns: Mapping[str, pa.Array], rules: TableRules, *, whole: bool 
         )
     counted = {REFUNDS: is_refund, REFUNDED: taken_back, NOTHING: of_nothing}
     return stands, found + Counter({name: int(rows.sum()) for name, rows in counted.items()})
+
+
+def _far_after(columns: Mapping[str, pa.Array]) -> int:
+    """How many interactions are far after the time at which ages count: by more than a fifth of the time between that
+    and half of them. See `Interactions.ages`.
+    """
+    times = columns[TIME].to_numpy() if TIME in columns else np.empty(0, np.int64)
+    if not len(times):
+        return 0
+    half, now = np.quantile(times, [0.5, LATE], method="lower")
+    return int((times > now + max((now - half) // 5, A_DAY)).sum())
 
 
 def _take_back(left: npt.NDArray[np.float64], alone: Mask, pairs: Numbers, times: Numbers) -> None:

@@ -12,7 +12,7 @@ from recommend.first_stage import FACTORS_NAME, OWN, POPULAR, Blend, ItemWeights
 from recommend.interactions import Interactions
 from recommend.judgement import POPULARITY, RECOMMENDER, Judgement, fit, judge
 from recommend.learning import AlternatingLeastSquares, Ease, Sar, together
-from recommend.metrics import most_own
+from recommend.metrics import most_own, sar
 from recommend.mixing import Plan, plan
 from recommend.recommender import BLEND, Recommender
 from recommend.splits import Division, halves, most_chosen
@@ -68,12 +68,22 @@ def test_popularity_is_a_part_of_the_score_and_all_that_new_users_get_if_nothing
 
 
 def test_recent_popularity_is_halved_by_days() -> None:
-    found = rows((0, 0, 0), (1, 0, 7), (0, 1, 14))
-    assert found.recent().tolist() == [2, 1]
-    assert found.recent(7.0).tolist() == [0.75, 1]  # 1/4 + 1/2, and 1
-    assert replace(found, times=None).recent(7.0).tolist() == [2, 1]
-    to_come = rows((0, 0, 0), (1, 0, 7), (0, 1, 14), (1, 2, 3_000_000))  # in the year 10183
-    assert most_chosen(to_come, 3, 7.0).tolist() == [2, 0, 1], "one wrong date is not the end of all other items"
+    found = rows((0, 0, 0), (1, 0, 7), (0, 1, 14), (0, 1, 14))
+    assert found.recent().tolist() == [2, 2]
+    assert found.recent(7.0).tolist() == [0.75, 2]  # 1/4 + 1/2, and 1 + 1
+    assert replace(found, times=None).recent(7.0).tolist() == [2, 2]
+    long_ago = rows((0, 0, 0), (1, 0, 7), (0, 1, 3_000_000), (0, 1, 3_000_000))  # in the year 10183
+    assert most_chosen(long_ago, 2, 7.0).tolist() == [1, 0], "nothing is so old that it can't be recommended"
+
+
+def test_dates_in_the_future_make_no_other_choice_older() -> None:
+    """Of 2,000 choices, half of item 0 a month before those of item 1, two have a date of thirty years later."""
+    days = np.repeat([0.0, 30.0], 1_000)
+    plain = rows(*((user % 40, int(day > 0), float(day)) for user, day in enumerate(days)))
+    wrong = rows(*((user % 40, int(day > 0), float(day)) for user, day in enumerate(days)), *[(41, 2, 11_000.0)] * 2)
+    assert wrong.recent(7.0).tolist() == pytest.approx([*plain.recent(7.0), 2])
+    assert most_chosen(wrong, 1, 7.0).tolist() == [1]
+    assert sar(wrong)(np.arange(40))[:, :2] == pytest.approx(sar(plain)(np.arange(40)))
 
 
 def test_reasons_are_what_raises_a_score_above_the_average_users() -> None:
