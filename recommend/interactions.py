@@ -28,9 +28,10 @@ class Interactions:
 
     `values`, float64[n], are ratings, or 1 where there are none; `times` are seconds, float64[n], None without times.
     `kinds`, int8[n], are places in an order of events, 0 the strongest, None where there is one kind; `baskets`,
-    int64[n], number what was chosen together, -1 for none, None where nobody knows. A choice of a kind counts `weaker`
-    times one of the kind before it. The last `one_time` users are none who come back. `listed`, bool[m], says which
-    items may be recommended, None for all.
+    int64[n], number what was chosen together, -1 for none, None where nobody knows. `visits`, int64[n], are those of
+    `recommend.splits.visits_of`, by which rows are divided. A choice of a kind counts `weaker` times one of the kind
+    before it. The last `one_time` users are none who come back. `listed`, bool[m], says which items may be recommended,
+    None for all.
     """
 
     users: Indices
@@ -41,6 +42,7 @@ class Interactions:
     item_count: int
     kinds: Kinds | None = None
     baskets: Indices | None = None
+    visits: Indices | None = None
     weaker: float = 1.0
     one_time: int = 0
     listed: Mask | None = None
@@ -60,6 +62,7 @@ class Interactions:
             times=None if self.times is None else self.times[rows],
             kinds=None if self.kinds is None else self.kinds[rows],
             baskets=None if self.baskets is None else self.baskets[rows],
+            visits=None if self.visits is None else self.visits[rows],
         )
 
     def come_back(self, users: Indices) -> Mask:

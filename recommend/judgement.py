@@ -1,5 +1,6 @@
 """Trains a recommender and judges it on held-out choices, beside popularity and SAR."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol, Self
 
@@ -11,11 +12,11 @@ from recommend.arrays import Indices, Mask, Scores
 from recommend.first_stage import BY_OTHERS, MOST_WEIGHTED_ITEMS, POPULAR, FirstStage, Mix
 from recommend.interactions import Interactions, Matrix
 from recommend.learning import Learned, Learner, Sar, scorer, together
-from recommend.metrics import K, Ranker, Ranking, evaluate, most_own, popularity, sar
+from recommend.metrics import K, Ranker, Ranking, evaluate, listed, most_own, popularity, sar
 from recommend.mixing import Plan, mixed, plan
 from recommend.ranking import CANDIDATES, CandidateRanking, best_of, diverse
 from recommend.recommender import Recommender
-from recommend.splits import FEWEST_USERS, Halves, divide, halves, most_chosen
+from recommend.splits import FEWEST_USERS, Halves, divide, folds, halves, in_visits, most_chosen, visits_of
 
 MOST_USERS = 5_000
 """Users that are judged at most: more would not change a decision."""
@@ -29,6 +30,12 @@ OWN = "own most chosen"
 BASELINES = {POPULARITY: "that of the most popular items", OWN: "that of each user's own most chosen items"}
 """What a recommender must not be worse than, and how a sentence says it."""
 SAR, BEST = "SAR", "best reachable"
+IN_BASKETS = (
+    " A basket is held out whole, since one half of it tells of the other: wait until more users have two, or leave "
+    "`basket` out of the dataset config, which flatters the figures."
+)
+WITHIN_VISITS = f" This is judged within visits, which flatters: fewer than {FEWEST_USERS} users have a second visit."
+"""What is added to reasons."""
 DIVERSITY = 0.3
 """The diversity of requests whose cost is measured."""
 
@@ -42,12 +49,18 @@ class SecondStage(Protocol):
         ...
 
     def fit(
-        self, choices: Interactions, learned: Learned, items: Indices, weight: float | None = None, /
+        self,
+        choices: Interactions,
+        held_out: Sequence[Mask],
+        learned: Learned,
+        items: Indices,
+        weight: float | None = None,
+        /,
     ) -> CandidateRanking | None:
         """A ranking from choices of the `items`, int64[m].
 
-        Candidates are those of a first stage that is `learned` from other choices. Without a `weight` it is chosen.
-        None if it gains nothing.
+        Candidates are those of a first stage that is `learned` without each of the parts `held_out`, bool[n], which
+        tell whether they were chosen. Without a `weight` it is chosen. None if it gains nothing.
         """
         ...
 
@@ -87,17 +100,19 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a recommender may serve, with the reason in a sentence, and what it was judged by.
 
     `by_time` is whether the last quarter of the rows was held out, and not a random one: of all rows if `by_moment`,
-    else of each user's. `items` are those that can be recommended. `figures_of_new` are about users of whom nothing was
-    learned: they get the `RECOMMENDER` or `POPULARITY`, by `new_users_get`, as the other half decided. With `repeats`,
-    what users chose was recommended to them again. `first_stage` is its kind, which is mixed as `mix` says, for new
-    users as `mix_of_new` does; `days` are the half-life of popularity. With a `ranking_weight` of 0 there is no second
-    stage. A `warning` is a sentence. Without figures, there is no recommender.
+    else of each user's; rows of one visit are divided only if it is judged `within_visits`. `items` are those that can
+    be recommended. `figures_of_new` are about users of whom nothing was learned: they get the `RECOMMENDER` or
+    `POPULARITY`, by `new_users_get`, as the other half decided. With `repeats`, what users chose was recommended to
+    them again. `first_stage` is its kind, which is mixed as `mix` says, for new users as `mix_of_new` does; `days` are
+    the half-life of popularity. With a `ranking_weight` of 0 there is no second stage. A `warning` is a sentence.
+    Without figures, there is no recommender.
     """
 
     accepted: bool
     reason: str
     by_time: bool = False
     by_moment: bool = False
+    within_visits: bool = False
     repeats: bool = False
     users: int = 0
     new_users: int = 0
@@ -140,9 +155,9 @@ def judge(
     Its first stage is what the `learner` makes, or simpler: see `recommend.mixing`. `truth` ranks all items in the best
     order that there is. The verdict is about users whom it has met.
     """
-    choices = choices.in_order()
-    division, repeats = divide(choices, seed), second_stage.repeats
-    chosen = plan(choices.only(division.first), seed, learner, repeats=repeats)
+    choices, is_divided = in_visits(choices.in_order(), seed)
+    division, repeats = divide(choices), second_stage.repeats
+    chosen = plan(choices.only(division.first), learner, repeats=repeats, moment=division.by_moment)
     weighted = replace(choices, weaker=chosen.mix.weaker)
     parts = halves(weighted, division, learner.most_items, chosen.days, repeats=repeats)
     asked, new = (np.sort(np.random.default_rng(seed).permutation(users)[:MOST_USERS]) for users in parts.asked)
@@ -150,22 +165,26 @@ def judge(
         return Judgement(
             accepted=False,
             reason=f"There is no recommender: {len(asked)} users chose anything new in the rows that were held out, "
-            f"and it takes {FEWEST_USERS} to judge one.",
+            f"and it takes {FEWEST_USERS} to judge one.{'' if choices.baskets is None else IN_BASKETS}",
         )
     stage = chosen.learner.fit(parts.training, chosen.regularisation)
-    rankers, weight = _rankers(parts, chosen, stage, second_stage, truth)
-    others = _diverse(_listed(rankers[RECOMMENDER], parts.training), stage, parts.had)
-    found, by_half, of_new = (_measured(rankers, parts, users) for users in (asked, new[::2], new[1::2]))
-    for_new, listed = _for_new(by_half, seed), parts.training.listed
+    rankers, weight = _rankers(parts, chosen, stage, second_stage, truth, moment=division.by_moment)
+    found = _measured(rankers, parts, asked)
+    if weight and _gained(found, RECOMMENDER, FIRST_STAGE, seed)[1] < 0:
+        found[RECOMMENDER], rankers[RECOMMENDER], weight = found.pop(FIRST_STAGE), rankers.pop(FIRST_STAGE), 0.0
+    others = _diverse(listed(rankers[RECOMMENDER], parts.training), stage, parts.had)
+    by_half, of_new = (_measured(rankers, parts, users) for users in (new[::2], new[1::2]))
+    for_new, may_be = _for_new(by_half, seed), parts.training.listed
     if of_new:
         of_new[RECOMMENDER] = of_new[for_new]
     accepted, reason = _verdict(found, seed)
     found_more = found[RECOMMENDER].found_by_users.astype(np.float64) - found[POPULARITY].found_by_users
     return Judgement(
         accepted=accepted,
-        reason=reason,
+        reason=f"{reason}{WITHIN_VISITS if is_divided else ''}",
         by_time=choices.times is not None and bool(np.ptp(choices.times) > 0),
         by_moment=division.by_moment,
+        within_visits=is_divided,
         repeats=repeats,
         users=len(asked),
         new_users=len(new) // 2 if of_new else len(new),
@@ -179,25 +198,25 @@ def judge(
         days=chosen.days,
         new_users_get=for_new,
         diverse_ndcg=evaluate(others, parts.had, parts.test, asked, parts.missed).ndcg,
-        warning=_warning(found[RECOMMENDER], listed),
-        figures={name: Figures.of(one, listed) for name, one in found.items()},
-        figures_of_new={name: Figures.of(one, listed) for name, one in of_new.items()},
+        warning=_warning(found[RECOMMENDER], may_be),
+        figures={name: Figures.of(one, may_be) for name, one in found.items()},
+        figures_of_new={name: Figures.of(one, may_be) for name, one in of_new.items()},
     )
 
 
 def _rankers(
-    parts: Halves, chosen: Plan, stage: FirstStage, second_stage: SecondStage, truth: Ranker | None
+    parts: Halves, chosen: Plan, stage: FirstStage, second_stage: SecondStage, truth: Ranker | None, *, moment: bool
 ) -> tuple[dict[str, Ranker], float]:
     """What is compared, the recommender first, and the second stage's weight. SAR has memory for some items only."""
     training = parts.training
-    ranking = second_stage.fit(training, chosen.learned, parts.items)
+    ranking = second_stage.fit(training, folds(training, moment=moment), chosen.learned, parts.items)
     mixes = mixed(parts.histories, scorer(stage), training.recent(chosen.days))
 
     def by_mix(users: Indices) -> Scores:
         is_new = not np.isin(users[0], parts.met)  # as all that are ranked in one call
         return mixes(chosen.of_new or chosen.mix if is_new else chosen.mix)(users)
 
-    first_stage = _listed(by_mix, training)
+    first_stage = listed(by_mix, training)
     found = {RECOMMENDER: first_stage, POPULARITY: popularity(training, chosen.days)}
     if second_stage.repeats:
         found[OWN] = most_own(training, parts.histories)
@@ -230,8 +249,7 @@ def _for_new(of_new: dict[str, Ranking], seed: int) -> str:
     """What new users get: recent popularity, unless the recommender is better beyond chance, or can't be judged."""
     if not of_new:
         return RECOMMENDER
-    low, _ = interval(of_new[RECOMMENDER].ndcg_of_users - of_new[POPULARITY].ndcg_of_users, seed)
-    return RECOMMENDER if low > 0 else POPULARITY
+    return RECOMMENDER if _gained(of_new, RECOMMENDER, POPULARITY, seed)[0] > 0 else POPULARITY
 
 
 def _warning(ours: Ranking, listed: Mask | None) -> str:
@@ -249,15 +267,10 @@ def _measured(rankers: dict[str, Ranker], parts: Halves, users: Indices) -> dict
     """Each ranker's metrics for these users, none if they are too few."""
     if len(users) < FEWEST_USERS:
         return {}
-    listed = {name: _listed(one, parts.training) for name, one in rankers.items()}
-    return {name: evaluate(one, parts.had, parts.test, users, parts.missed) for name, one in listed.items()}
-
-
-def _listed(ranker: Ranker, training: Interactions) -> Ranker:
-    """Ranks the items that may be recommended alone."""
-    if (listed := training.listed) is None:
-        return ranker
-    return lambda users: np.where(listed, ranker(users), np.float32(-np.inf))
+    return {
+        name: evaluate(listed(one, parts.training), parts.had, parts.test, users, parts.missed)
+        for name, one in rankers.items()
+    }
 
 
 def fit(
@@ -277,7 +290,11 @@ def fit(
     )
     weight = judgement.ranking_weight
     stage = chosen.learner.fit(rows, chosen.regularisation)
-    ranking = second_stage.fit(rows, chosen.learned, items, weight) if weight > 0 else None
+    ranking = None
+    if weight > 0:
+        visits = visits_of(rows, 0, whole=not judgement.within_visits)
+        held_out = folds(replace(rows, visits=visits), moment=judgement.by_moment)
+        ranking = second_stage.fit(rows, held_out, chosen.learned, items, weight)
     return Recommender(
         items=[keys[item] for item in items],
         first_stage=stage,
@@ -296,10 +313,15 @@ def interval(differences: npt.NDArray[np.float64], seed: int) -> tuple[float, fl
     return float(low), float(high)
 
 
+def _gained(found: dict[str, Ranking], name: str, over: str, seed: int) -> tuple[float, float]:
+    """The interval of the NDCG@10 by which one ranker is better than another."""
+    return interval(found[name].ndcg_of_users - found[over].ndcg_of_users, seed)
+
+
 def _verdict(found: dict[str, Ranking], seed: int) -> tuple[bool, str]:
     ours, name = found[RECOMMENDER], max((name for name in BASELINES if name in found), key=lambda one: found[one].ndcg)
     baseline = found[name]
-    low, high = interval(ours.ndcg_of_users - baseline.ndcg_of_users, seed)
+    low, high = _gained(found, RECOMMENDER, name, seed)
     accepted = high >= 0
     outcome = "" if accepted else ", so it does not serve"
     return accepted, (

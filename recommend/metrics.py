@@ -98,6 +98,13 @@ def ndcg_of(hit: npt.NDArray[np.bool_], relevant: Indices) -> npt.NDArray[np.flo
     return values
 
 
+def listed(ranker: Ranker, choices: Interactions) -> Ranker:
+    """Ranks the items that may be recommended alone."""
+    if (may_be := choices.listed) is None:
+        return ranker
+    return lambda users: np.where(may_be, ranker(users), np.float32(-np.inf))
+
+
 def popularity(training: Interactions, half_life: float = 0.0) -> Ranker:
     """Ranks items by their interactions, the same for everybody; see `Interactions.recent` for the `half_life`."""
     counts = training.recent(half_life).astype(np.float32)

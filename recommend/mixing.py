@@ -1,5 +1,4 @@
-"""Chooses what the first stage's score is made of: by choices that were left out, at one date for all users where rows
-have times.
+"""Chooses what the first stage's score is made of: by choices that were left out, as others are left out to judge it.
 
 The simplest stays unless another one beats it by more than the standard error of their differences over users: first
 recent popularity, then users' own choices where these are recommended again, then what others chose. Users whom
@@ -63,7 +62,8 @@ class Plan(NamedTuple):
 
     def learned(self, choices: Interactions) -> Ranker:
         """Ranks items for the users of `choices`, who are all known."""
-        return mixed(choices, self.learner.scorer(choices, self.regularisation), choices.recent(self.days))(self.mix)
+        mixes = mixed(choices, self.learner.scorer(choices, self.regularisation), choices.recent(self.days))
+        return mixes(self.mix)
 
     def blend(self, training: Interactions, stage: FirstStage) -> Blend:
         """What is served beside a first stage from these choices."""
@@ -102,14 +102,12 @@ def mixed(histories: Interactions, scorer: Scorer, recent: Numbers) -> Mixed:
     return lambda mix: partial(scores, mix=mix)
 
 
-def plan(choices: Interactions, seed: int, learner: Learner, *, repeats: bool) -> Plan:
+def plan(choices: Interactions, learner: Learner, *, repeats: bool, moment: bool) -> Plan:
     """Choose among recent popularity, own choices with `repeats` or weaker kinds, what the `learner` learns, and
-    similarities where there is memory for each pair of items.
-
-    Similarities are not compared by each user's own latest choices, which are near the ones before them: they would be
-    chosen on MovieLens-100k, and lose an eighth of the NDCG@10 on random choices.
+    similarities where there is memory for each pair of items; by the choices after a `moment`, or each user's latest
+    ones.
     """
-    division = divide(choices, seed, FITTED_SHARE, FEWEST_USERS)
+    division = divide(choices, FITTED_SHARE, moment=moment)
 
     def parts_of(days: float, weaker: float = 1.0) -> Halves:
         return halves(replace(choices, weaker=weaker), division, learner.most_items, days, repeats=repeats)
@@ -123,7 +121,9 @@ def plan(choices: Interactions, seed: int, learner: Learner, *, repeats: bool) -
     compared = learner.most_items <= MOST_WEIGHTED_ITEMS and (division.by_moment or choices.times is None)
     learners = [learner, Sar()] if compared else [learner]
     if choices.kinds is not None:
-        tried = ((one, _Search(parts_of(days, one), every, own)) for one in WEAKER)
+        # Before the strongest choices, there are no items without the weaker ones.
+        each = ((one, parts_of(days, one)) for one in WEAKER)
+        tried = ((one, _Search(parts, every, own)) for one, parts in each if len(parts.training))
         weaker = _simplest((one, search.best([search.option(learners[-1], days)])[1]) for one, search in tried)[0]
     search = _Search(parts_of(days, weaker), every, own)
     (option, mix), _ = search.best([search.option(one, days) for one in learners])
@@ -132,7 +132,7 @@ def plan(choices: Interactions, seed: int, learner: Learner, *, repeats: bool) -
         if len(new) >= FEWEST_USERS:
             of_new = changed(search._replace(users=new).with_others(option, mix)[0][1], weaker=weaker)
         come_back = len(parts.asked[0]) / max(parts.training.come_back(parts.met).sum(), 1)
-        is_sure = division.by_moment and (len(known) >= FEWEST_KNOWN or come_back > MOST_OF_THEM)
+        is_sure = len(known) >= FEWEST_KNOWN or come_back > MOST_OF_THEM or not division.by_moment
         (_, mix), _ = search._replace(users=known).with_others(option, mix, is_sure=is_sure)
     return Plan(option.learner, option.regularisation, days, changed(mix, weaker=weaker), of_new)
 
@@ -184,10 +184,7 @@ class _Search(NamedTuple):
 
     def with_others(self, option: Option, base: Mix, *, is_sure: bool = True) -> Tried[tuple[Option, Mix]]:
         """The best mix with what others chose, and beside what is own in the `base`; with recency and more of
-        popularity if it `is_sure`.
-
-        Few users who come back after a date are unlike all others, and without a date recency tells what is held out:
-        on MovieLens-100k both would cost a fifth of the NDCG@10 on random choices.
+        popularity if it `is_sure`: few users who come back after a date are unlike all others.
         """
         mixes, alone = [BY_OTHERS], changed(OWN, half_life=base.half_life)
         share_of_own = self._deviation(option, alone) / self._deviation(option, BY_OTHERS)

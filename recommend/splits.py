@@ -1,13 +1,16 @@
-"""Splits of interactions into training and test rows, as the recommenders project makes them, and what a recommender is
-judged by: which rows, and what users are known to have chosen when they are asked.
+"""Splits of interactions into training and test rows, and what a recommender is judged by: which rows, and what users
+are known to have chosen when they are asked.
 
-Its `python_stratified_split` shuffles the rows of each user (or item) and takes the first 75 % for training; its
-`python_chrono_split` takes the first ones by time. That one leaves rows of the same time in their order, which often is
-that of items: where times are dates, the hold-out would then have the items with the highest numbers.
+Two splits are made as the recommenders project makes them, whose figures are published: its `python_stratified_split`
+shuffles the rows of each user (or item) and takes the first 75 % for training; its `python_chrono_split` takes the
+first ones by time. That one leaves rows of the same time in their order, which often is that of items: where times are
+dates, the hold-out would then have the items with the highest numbers.
 https://github.com/recommenders-team/recommenders/blob/main/recommenders/datasets/python_splitters.py
+
+A recommender is judged by whole visits: half of an order tells of its other half, and a view of the purchase after it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -19,11 +22,15 @@ from recommend.first_stage import last_of_each
 from recommend.interactions import Interactions, Matrix
 
 TRAINING_SHARE = 0.75
+FOLDS = 4
+"""Parts of choices without times, each of which is once what lists are labelled by."""
 
 FEWEST_USERS = 30
 """Users with held-out choices below which nothing can be compared."""
 FEWEST_KNOWN = 500
 """Users with choices on both sides of a moment, from which on a recommender is judged at that moment."""
+PAUSE_SECONDS = 30 * 60
+"""Without a row for so long, a user's next one begins another visit."""
 
 
 def by_item(interactions: Interactions, seed: int, share: float = TRAINING_SHARE) -> Mask:
@@ -42,40 +49,82 @@ def by_time(interactions: Interactions, seed: int, share: float = TRAINING_SHARE
     `seed`, the user and the item decide the order of rows of the same time. Raises `ValueError` for interactions
     without times.
     """
-    return _first_of_each(interactions.users, share, _times(interactions), _ties(interactions, seed))
-
-
-def by_visit(interactions: Interactions, seed: int, share: float = TRAINING_SHARE) -> Mask:
-    """Which interactions are training rows, bool[n]: as by `by_time`, but what a user chose at one time stays together.
-
-    The rows of an order are held out if one of them is, since half of an order would tell of the other half; a user's
-    first order is not. If that leaves too few users to judge by, as on one date for all, it is `by_time`.
-    """
-    apart = by_time(interactions, seed, share)
-    order = interactions.by_user()
-    users, times = interactions.users[order], _times(interactions)[order]
-    ends = last_of_each(users, times)
-    visits: Indices = np.cumsum(ends) - ends
-    whole = np.bincount(visits, ~apart[order]) == 0
-    whole[visits[np.searchsorted(users, users)]] = True
-    together = np.empty_like(apart)
-    together[order] = whole[visits]
-    return together if len(np.unique(interactions.users[~together])) >= FEWEST_USERS else apart
-
-
-def by_moment(interactions: Interactions, share: float = TRAINING_SHARE) -> Mask:
-    """Which interactions are training rows, bool[n]: `share` of all rows, those until a moment.
-
-    Raises `ValueError` like `by_time`.
-    """
-    times = _times(interactions)
-    return times <= np.quantile(times, share, method="lower")
-
-
-def _times(interactions: Interactions) -> Numbers:
     if interactions.times is None:
         raise ValueError("interactions without times cannot be split by time")
-    return interactions.times
+    rows = visits_of(replace(interactions, baskets=None), seed, whole=False)
+    return _first_of_each(interactions.users, share, rows)
+
+
+def by_visit(choices: Interactions, share: float = TRAINING_SHARE) -> Mask:
+    """Which choices are training rows, bool[n]: the first `share` of each user's rows in the order of their visits.
+
+    A visit is held out whole if one of its rows is, but not a user's first.
+    """
+    return _first_of_each(choices.users, share, _visits(choices))
+
+
+def by_moment(choices: Interactions, share: float = TRAINING_SHARE) -> Mask:
+    """Which choices are training rows, bool[n]: `share` of all rows, those of visits that ended until a moment."""
+    visits = _visits(choices)
+    ends = _ends(visits, _times(choices))[visits]
+    first: Mask = ends <= np.quantile(ends, share, method="lower")
+    return first
+
+
+def visits_of(choices: Interactions, seed: int, *, whole: bool = True) -> Indices:
+    """The number of each row's visit, int64[n], ascending by user and the time of the visit's last row.
+
+    A visit is what a user chose in one basket, or else without a pause of `PAUSE_SECONDS`; rows of no basket in such a
+    session with baskets are of the last one. Without times, or if visits are not to be `whole`, each row without a
+    basket is a visit. `seed`, user and item decide the order of visits of the same time, or without times.
+    """
+    times = _times(choices)
+    groups = _sessions(choices) if whole and choices.times is not None else np.arange(len(choices))
+    if choices.baskets is not None:
+        groups = _with_baskets(groups, choices.baskets, times)
+    _, first, visits = np.unique(
+        choices.users * (groups.max(initial=0) + 1) + groups, return_index=True, return_inverse=True
+    )
+    users, seeds = choices.users[first], np.full(len(first), seed, np.int64).view(np.uint64)
+    ties = hash_whole_numbers(choices.items[first], hash_whole_numbers(users, seeds))
+    numbers = np.empty(len(first), np.int64)
+    numbers[np.lexsort((ties, _ends(visits, times), users))] = np.arange(len(first))
+    return numbers[visits]
+
+
+def _with_baskets(sessions: Indices, baskets: Indices, times: Numbers) -> Indices:
+    """The number of each row's basket, int64[n], or of that of the last row with one in its session, or the session."""
+    known = np.flatnonzero(baskets >= 0)
+    known = known[np.argsort(times[known], kind="stable")]
+    last = np.full(sessions.max(initial=-1) + 1, -1)
+    last[sessions[known]] = baskets[known]
+    found = np.where(baskets < 0, last[sessions], baskets)
+    return np.where(found < 0, sessions, len(last) + found)
+
+
+def _sessions(choices: Interactions) -> Indices:
+    """The number of each row's session, int64[n]: a user's next one begins after a pause of `PAUSE_SECONDS`."""
+    order = choices.by_user()
+    users, times = choices.users[order], _times(choices)[order]
+    begins = (np.diff(users, prepend=-1) != 0) | (np.diff(times, prepend=0) >= PAUSE_SECONDS)
+    sessions = np.empty(len(order), np.int64)
+    sessions[order] = np.cumsum(begins)
+    return sessions
+
+
+def _ends(visits: Indices, times: Numbers) -> Numbers:
+    """The time of the last row of each visit, float64[v]."""
+    ends = np.full(visits.max(initial=-1) + 1, -np.inf)
+    np.maximum.at(ends, visits, times)
+    return ends
+
+
+def _visits(choices: Interactions) -> Indices:
+    return visits_of(choices, 0) if choices.visits is None else choices.visits
+
+
+def _times(choices: Interactions) -> Numbers:
+    return np.zeros(len(choices)) if choices.times is None else choices.times
 
 
 def _numbers(rows: int, seed: int) -> npt.NDArray[np.float64]:
@@ -83,23 +132,19 @@ def _numbers(rows: int, seed: int) -> npt.NDArray[np.float64]:
     return np.random.RandomState(seed).rand(rows)
 
 
-def _ties(interactions: Interactions, seed: int) -> npt.NDArray[np.uint64]:
-    seeds = np.full(len(interactions), seed, np.int64).view(np.uint64)
-    return hash_whole_numbers(interactions.items, hash_whole_numbers(interactions.users, seeds))
-
-
-def _first_of_each(groups: Indices, share: float, *order: npt.NDArray[np.generic]) -> Mask:
-    """Which rows are among the first `share` of their group's rows, rounded, by the numbers in `order`, the first one
-    first.
+def _first_of_each(groups: Indices, share: float, order: npt.NDArray[np.generic]) -> Mask:
+    """Which rows are among the first `share` of their group's rows, rounded, in `order`. Rows with the same number in
+    it stay together: they are among them if the last one is, or if they are the group's first.
     """
-    rows = np.lexsort((*reversed(order), groups))
-    sorted_groups = groups[rows]
+    rows = np.lexsort((order, groups))
+    sorted_groups, numbers = groups[rows], order[rows]
     starts = np.searchsorted(sorted_groups, sorted_groups)
-    counts = np.bincount(groups)
+    lasts = np.flatnonzero(last_of_each(sorted_groups, numbers))
+    ends = lasts[np.searchsorted(lasts, np.arange(len(rows)))]
     # Both this and pandas, which the published splits use, round halves to even.
-    limits = np.round(share * counts[sorted_groups])
+    limits = np.round(share * np.bincount(groups)[sorted_groups])
     mask = np.zeros(len(groups), dtype=np.bool_)
-    mask[rows] = np.arange(len(groups)) - starts < limits
+    mask[rows] = (ends - starts < limits) | (numbers == numbers[starts])
     return mask
 
 
@@ -135,22 +180,45 @@ class Halves:
         return every[known], every[~known]
 
 
-def divide(choices: Interactions, seed: int, share: float = TRAINING_SHARE, fewest: int | None = None) -> Division:
-    """The first `share` of all choices by time, if the `fewest` users, or `FEWEST_KNOWN`, have some on both sides; else
-    of each user's, by time or without times at random.
+def divide(choices: Interactions, share: float = TRAINING_SHARE, *, moment: bool | None = None) -> Division:
+    """The first `share` of all choices by time, if `FEWEST_KNOWN` users have some on both sides, or `FEWEST_USERS` if
+    it is to be a `moment`; else of each user's, by time or without times at random. Both are in whole visits.
 
-    New users have no first row: the first half of theirs is their history. Of kinds the strongest is held out alone.
+    New users have no first row: the first half of their visits is their history. Of kinds the strongest is held out
+    alone.
     """
-    if choices.times is None:
-        first = by_user(choices, seed, share)
-        return Division(first=first, histories=first, by_moment=False)
-    first = by_moment(choices, share)
-    known = np.intersect1d(choices.users[first], choices.only(~first).strongest().users)
-    if len(known) < (FEWEST_KNOWN if fewest is None else fewest):
-        first = by_visit(choices, seed, share)
-        return Division(first=first, histories=first, by_moment=False)
-    is_new = ~np.isin(choices.users, choices.users[first])
-    return Division(first=first, histories=first | (is_new & by_time(choices, seed, 0.5)), by_moment=True)
+    if choices.times is not None and moment is not False:
+        first = by_moment(choices, share)
+        known = np.intersect1d(choices.users[first], choices.only(~first).wanted().users)
+        if len(known) >= (FEWEST_USERS if moment else FEWEST_KNOWN):
+            is_new = ~np.isin(choices.users, choices.users[first])
+            return Division(first=first, histories=first | (is_new & by_visit(choices, 0.5)), by_moment=True)
+    first = by_visit(choices, share)
+    return Division(first=first, histories=first, by_moment=False)
+
+
+def in_visits(choices: Interactions, seed: int) -> tuple[Interactions, bool]:
+    """The choices with their visits, and whether these are divided since too few users have a second one to ask for.
+
+    Baskets are never divided.
+    """
+    whole, apart = (visits_of(choices, seed, whole=one) for one in (True, False))
+    kept = replace(choices, visits=whole)
+    asked = np.unique(kept.only(~divide(kept).first).wanted().users)
+    if len(asked) >= FEWEST_USERS or np.array_equal(whole, apart):
+        return kept, False
+    return replace(choices, visits=apart), True
+
+
+def folds(choices: Interactions, *, moment: bool) -> list[Mask]:
+    """What lists of candidates are labelled by, bool[n] each, as what a recommender is judged by: the choices after a
+    `moment` or the latest of each user; without times all choices in parts, of whole visits at random.
+    """
+    if choices.times is not None:
+        return [~divide(choices, moment=moment).first]
+    visits = _visits(choices)
+    fold = np.random.default_rng(0).integers(0, FOLDS, visits.max(initial=0) + 1)[visits]
+    return [fold == number for number in range(FOLDS)]
 
 
 def halves(

@@ -21,7 +21,6 @@ from features.columns import Category, Field, Number
 from features.encoder import RawRows
 from features.hashing import Several, Values
 from features.schema import Schema
-from recommend import splits
 from recommend.arrays import Indices, Mask, Scores
 from recommend.catalogue import FILE as CATALOGUE
 from recommend.columns import PairColumns, Value
@@ -103,8 +102,6 @@ def _stated(field: Field, values: pa.Array) -> list[Value]:
     return [field.shown(value) for value in values.to_numpy(zero_copy_only=False).tolist()]
 
 
-FOLDS = 4
-"""Parts of the choices, each of which is once what lists are labelled by."""
 MOST_LISTS = 2_000
 NEGATIVES = 0.2
 """Share of the candidates that were not chosen from which trees are fitted: all lists are cut alike, which changes no
@@ -158,11 +155,16 @@ class RankingFit:
         return self.columns.read_users({name: [*values, None] for name, values in self.users.items()})
 
     def fit(
-        self, choices: Interactions, learned: Learned, items: Indices, weight: float | None = None
+        self,
+        choices: Interactions,
+        held_out: Sequence[Mask],
+        learned: Learned,
+        items: Indices,
+        weight: float | None = None,
     ) -> CandidateRanking | None:
         """See `recommend.judgement.SecondStage`: the weight is chosen by users whom the trees do not know."""
         columns = None if self.columns is None else self.columns.of_items(items)
-        made = self._lists(choices, columns, learned)
+        made = self._lists(choices, held_out, columns, learned)
         if made is None:
             return None
         inputs, encoder = self._inputs(made, columns)
@@ -212,16 +214,18 @@ class RankingFit:
         """Whether a user's own items are candidates: chosen ones, or those of weaker choices."""
         return self.repeats or choices.kinds is not None
 
-    def _lists(self, choices: Interactions, columns: PairColumns | None, learned: Learned) -> _Labelled | None:
+    def _lists(
+        self, choices: Interactions, held_out: Sequence[Mask], columns: PairColumns | None, learned: Learned
+    ) -> _Labelled | None:
         chance = np.random.default_rng(self.parameters.seed)
         lists: list[Lists] = []
         chosen, held_out_choices = [], []
-        held_out_parts = self._held_out(choices, chance)
-        for held_out in held_out_parts:
-            known = choices.only(~held_out)
-            had, later = task(known, choices.only(held_out), repeats=self.repeats)
-            users = chance.permutation(np.flatnonzero(np.diff(later.indptr)))[: MOST_LISTS // len(held_out_parts)]
-            if len(users) and len(known):
+        for part in held_out:
+            known = choices.only(~part)
+            had, later = task(known, choices.only(part), repeats=self.repeats)
+            users = np.intersect1d(np.flatnonzero(np.diff(later.indptr)), known.users)
+            users = chance.permutation(users)[: MOST_LISTS // len(held_out)]
+            if len(users):
                 inputs = self._first_stage(known, columns)
                 lists.append(offered := Lists.offered(learned(known), known.histories(), had, users, inputs))
                 chosen.append(np.asarray(later[users[offered.of], offered.items]).ravel() > 0)
@@ -231,15 +235,6 @@ class RankingFit:
         return _Labelled(
             lists=Lists.joined(lists), chosen=np.concatenate(chosen), held_out=np.concatenate(held_out_choices)
         )
-
-    def _held_out(self, choices: Interactions, chance: np.random.Generator) -> list[Mask]:
-        """What lists are labelled by: the choices of each fold, or where own items are candidates, everybody's last
-        quarter, because what was chosen later would tell how often.
-        """
-        if self._own(choices) and choices.times is not None:
-            return [~splits.by_visit(choices, self.parameters.seed)]
-        fold = chance.integers(0, FOLDS, len(choices))
-        return [fold == number for number in range(FOLDS)]
 
 
 def _fold_encoder(

@@ -1,5 +1,6 @@
 """Recommenders are judged on choices that they have not learned from, and refused where popularity is better."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -7,11 +8,14 @@ import pytest
 
 from features.schema import Schema
 from recommend import judgement, splits
+from recommend.arrays import Mask
 from recommend.columns import PairColumns
 from recommend.first_stage import ItemWeights
 from recommend.interactions import Interactions
 from recommend.judgement import FIRST_STAGE, POPULARITY, RECOMMENDER, SAR, Judgement, fit, interval, judge
 from recommend.learning import AlternatingLeastSquares, Ease
+from recommend.metrics import Ranker
+from recommend.ranking import CandidateRanking, FirstStageInputs
 from recommend.splits import Division, divide, halves, most_chosen
 from training import recommending
 from training.parameters import TrainingParameters
@@ -20,6 +24,7 @@ from training.recommending import WEIGHTS, RankingFit
 RANKING = RankingFit(columns=None, users={}, parameters=TrainingParameters())
 EASE = Ease()
 USERS, ITEMS, EACH = 120, 60, 16
+DAY = 86_400.0
 
 
 def drawn(*, taste: bool, times: bool = False) -> Interactions:
@@ -30,7 +35,7 @@ def drawn(*, taste: bool, times: bool = False) -> Interactions:
     for user in range(USERS):
         weights = popularity * ((np.arange(ITEMS) % 2 == user % 2) if taste else 1)
         items.append(chance.choice(ITEMS, EACH, replace=False, p=weights / weights.sum()))
-    order = np.tile(np.arange(EACH, dtype=np.float64), USERS)
+    order = np.tile(np.arange(EACH) * DAY, USERS)
     return Interactions(
         users=np.repeat(np.arange(USERS), EACH),
         items=np.concatenate(items),
@@ -173,32 +178,35 @@ def test_a_second_choice_of_the_same_item_is_no_test_and_items_without_weights_a
 def test_a_moment_divides_all_rows_if_enough_users_have_choices_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = drawn(taste=True, times=True)
     assert rows.times is not None
-    late = replace(rows, times=rows.times + np.where(rows.users < USERS // 2, 0, 12))
-    assert not divide(late, 1).by_moment
+    late = replace(rows, times=rows.times + np.where(rows.users < USERS // 2, 0, 12 * DAY))
+    assert not divide(late).by_moment
     monkeypatch.setattr(splits, "FEWEST_KNOWN", USERS // 2)
-    first, histories, by_moment = divide(late, 1)
+    first, histories, by_moment = divide(late)
     assert by_moment
     assert late.times is not None
     assert late.times[first].max() < late.times[~first].min()
     assert (histories == first).all()
 
 
-def test_new_users_are_known_by_the_first_half_of_their_rows_and_asked_for_the_rest(
+def test_new_users_are_known_by_the_first_half_of_their_visits_and_asked_for_the_rest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    known = 96
+    """The last four users have one visit, which says nothing about what such users choose later."""
+    known, once = 96, USERS - 4
     monkeypatch.setattr(splits, "FEWEST_KNOWN", known)
-    monkeypatch.setattr(judgement, "FEWEST_USERS", (USERS - known) // 2)
+    monkeypatch.setattr(judgement, "FEWEST_USERS", (once - known) // 2)
     rows = drawn(taste=True, times=True)
     assert rows.times is not None
     is_new = rows.users >= known
-    late = replace(rows, times=rows.times + np.where(is_new | (rows.times == EACH - 1), 100, 0))
-    division = divide(late, 1)
+    late = rows.times + np.where(is_new | (rows.times == (EACH - 1) * DAY), 100 * DAY, 0)
+    late = replace(rows, times=np.where(rows.users >= once, 100 * DAY + rows.times / DAY, late))
+    division = divide(late)
     assert not division.first[is_new].any()
-    assert np.bincount(late.users[division.histories & is_new])[known:].tolist() == [EACH // 2] * (USERS - known)
+    histories = np.bincount(late.users[division.histories & is_new])[known:]
+    assert histories.tolist() == [EACH // 2] * (once - known) + [EACH] * (USERS - once)
     found = judge(late, 1, EASE, RANKING)
     assert found.by_moment
-    assert (found.users, found.new_users) == (known, (USERS - known) // 2)
+    assert (found.users, found.new_users) == (known, (once - known) // 2)
     assert found.figures_of_new[RECOMMENDER].ndcg > found.figures_of_new[POPULARITY].ndcg + 0.05
     assert found.figures_of_new[POPULARITY].popular > found.figures_of_new[RECOMMENDER].popular
 
@@ -223,3 +231,84 @@ def test_the_interval_is_about_that_of_the_normal_distribution() -> None:
     low, high = interval(differences, 4)
     assert low == pytest.approx(differences.mean() - 1.96 * error, abs=0.005)
     assert high == pytest.approx(differences.mean() + 1.96 * error, abs=0.005)
+
+
+def at_random(*, views: bool) -> Interactions:
+    """Orders of six items of one of 60 themes, or two items of the six that were viewed before in one session."""
+    chance = np.random.default_rng(3)
+    found = []
+    for basket in range(5 * USERS):
+        items = chance.permutation(10)[:6] + 10 * chance.integers(60)
+        kinds = [(1, items), (0, items[:2])] if views else [(0, items)]
+        start = chance.random() * 300 * DAY
+        rows = [(kind, int(item)) for kind, each in kinds for item in each]
+        found += [(basket % USERS, item, start + 40 * place, kind, basket) for place, (kind, item) in enumerate(rows)]
+    columns = np.array(found)
+    users, items, kinds, baskets = columns[:, [0, 1, 3, 4]].T.astype(np.int64)
+    return Interactions(
+        users=users,
+        items=items,
+        values=np.ones(len(users)),
+        times=columns[:, 2],
+        user_count=USERS,
+        item_count=600,
+        kinds=kinds.astype(np.int8) if views else None,
+        baskets=None if views else baskets,
+    )
+
+
+@pytest.mark.parametrize(("views", "times"), [(False, True), (False, False), (True, True)])
+def test_what_is_chosen_at_random_is_not_found_by_what_was_chosen_beside_it(views: bool, times: bool) -> None:  # noqa: FBT001
+    rows = at_random(views=views)
+    found = judge(rows if times else replace(rows, times=None), 1, EASE, RANKING)
+    assert found.users > USERS / 2
+    assert not found.within_visits
+    assert max(one.ndcg for one in found.figures.values()) < 0.04
+
+
+def test_rows_of_a_visit_are_divided_only_where_too_few_users_have_two_and_rows_of_a_basket_never() -> None:
+    rows = drawn(taste=True, times=True)
+    assert rows.times is not None
+    for users, is_divided in ((29, True), (30, False)):
+        sessions = replace(rows, times=np.where(rows.users < users, rows.times, 0))
+        found = judge(sessions, 1, EASE, RANKING)
+        assert (found.within_visits, found.users) == (is_divided, USERS if is_divided else users)
+        assert ("judged within visits" in found.reason) is is_divided
+    found = judge(replace(rows, baskets=rows.users), 1, EASE, RANKING)
+    assert not found.figures
+    assert "or leave `basket` out" in found.reason
+
+
+class Second:
+    """A second stage that turns the order of the first so many users' candidates round."""
+
+    repeats = False
+
+    def __init__(self, worse: int) -> None:
+        self.worse = worse
+
+    def fit(self, choices: Interactions, held_out: Sequence[Mask], *_: object) -> CandidateRanking:
+        """Labelled by the split that judges: by what each user chose last."""
+        (last,) = held_out
+        assert choices.times is not None
+        assert (choices.times[last] >= 9 * DAY).all()
+        assert (choices.times[~last] <= 9 * DAY).all()
+        known = FirstStageInputs(choices=np.zeros(choices.item_count, np.int64), columns=None)
+        return CandidateRanking(weight=1.0, first_stage=known, encoder=None, model="", predict=np.zeros_like)
+
+    def ranker(self, _: CandidateRanking, first_stage: Ranker, *__: object) -> Ranker:
+        """The first stage's order, or the other way round."""
+        return lambda users: first_stage(users) * np.where(users < self.worse, -1, 1)[:, None].astype(np.float32)
+
+
+def test_the_first_stage_serves_alone_only_where_the_second_one_is_worse_beyond_chance() -> None:
+    rows = drawn(taste=True, times=True)
+    found = {worse: judge(rows, 1, EASE, Second(worse)) for worse in (0, 1, USERS)}
+    assert {worse: one.ranking_weight for worse, one in found.items()} == {0: 1, 1: 1, USERS: 0}
+    alone = found[0].figures[FIRST_STAGE]
+    assert found[1].figures[RECOMMENDER].ndcg < found[1].figures[FIRST_STAGE].ndcg == alone.ndcg
+    assert FIRST_STAGE not in found[USERS].figures
+    assert found[USERS].figures[RECOMMENDER] == alone
+    assert next(iter(found[USERS].figures)) == RECOMMENDER
+    assert found[USERS].accepted
+    assert found[USERS].diverse_ndcg == found[0].diverse_ndcg

@@ -151,7 +151,7 @@ def habits(drift: int) -> Interactions:
 
 
 def test_where_habits_change_own_choices_are_decayed_and_where_they_stay_they_are_not() -> None:
-    changing, staying = (plan(habits(drift), 1, Ease(), repeats=True).mix for drift in (10, 40))
+    changing, staying = (plan(habits(drift), Ease(), repeats=True, moment=True).mix for drift in (10, 40))
     assert (changing.own, changing.half_life) == (1.0, 30.0)
     assert (staying.own, staying.half_life) == (1.0, 0.0)
 
@@ -180,8 +180,8 @@ def tasted(*, taste: bool, known: int = 200, late: int = 40) -> Interactions:
 
 
 def test_popularity_stays_unless_what_others_chose_gains_more_than_chance() -> None:
-    assert plan(tasted(taste=False), 1, Ease(), repeats=False).mix.others == 0
-    assert plan(tasted(taste=True), 1, Ease(), repeats=False).mix.others > 0
+    assert plan(tasted(taste=False), Ease(), repeats=False, moment=True).mix.others == 0
+    assert plan(tasted(taste=True), Ease(), repeats=False, moment=True).mix.others > 0
 
 
 def test_weights_are_not_tried_where_only_the_earlier_choices_have_few_enough_items(
@@ -191,9 +191,11 @@ def test_weights_are_not_tried_where_only_the_earlier_choices_have_few_enough_it
     monkeypatch.setattr(mixing, "Sar", lambda: pytest.fail("similarities were tried"))
     choices = tasted(taste=True)
     assert choices.times is not None
-    assert plan(choices, 1, AlternatingLeastSquares(seed=1), repeats=False).learner.name == FACTORS_NAME
+    assert plan(choices, AlternatingLeastSquares(seed=1), repeats=False, moment=True).learner.name == FACTORS_NAME
     apart = replace(choices, times=choices.times + 1e9 * choices.users)
-    assert plan(apart, 1, Ease(), repeats=False).learner.name == Ease.name, "nor by each user's own latest choices"
+    assert plan(apart, Ease(), repeats=False, moment=False).learner.name == Ease.name, (
+        "nor by each user's own latest choices"
+    )
 
 
 @pytest.mark.parametrize(("taste", "gets"), [(True, RECOMMENDER), (False, POPULARITY)])
@@ -224,7 +226,7 @@ def test_items_are_numbered_by_recent_popularity_where_fashions_change() -> None
         for item in chance.choice(np.arange(day, day + 8), 2, replace=False)
     ]
     choices = rows(*found).in_order()
-    chosen = plan(choices, 1, Ease(), repeats=False)
+    chosen = plan(choices, Ease(), repeats=False, moment=True)
     assert chosen.days in {7.0, 30.0}
     of = Judgement(accepted=True, reason="", first_stage=Ease.name, regularisation=100.0, days=chosen.days)
     made = fit(choices, [str(item) for item in range(choices.item_count)], of, Ease(), RANKING)

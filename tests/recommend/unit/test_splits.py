@@ -9,7 +9,7 @@ import pytest
 
 from recommend import splits
 from recommend.interactions import Interactions
-from recommend.splits import Division, halves
+from recommend.splits import Division, divide, halves
 
 
 def some(rows: int = 400) -> Interactions:
@@ -62,18 +62,48 @@ def test_rows_of_the_same_time_are_split_at_random_whatever_their_order() -> Non
     assert not np.array_equal(splits.by_time(rows, 2), mask)
 
 
-def test_what_was_chosen_at_one_time_is_held_out_together() -> None:
-    """Of orders with 3, 1 and 2 rows the split by time would cut the first or the last. One order alone stays."""
-    users, times = np.repeat(np.arange(40), 6), np.tile([1.0, 1.0, 1.0, 2.0, 3.0, 3.0], 40)
-    times[users == 7] = 5.0
-    rows = replace(some(), users=users, items=np.arange(240) % 50, values=np.ones(240), times=times, user_count=40)
-    shuffled = rows.only(np.random.default_rng(1).permutation(240))
-    assert shuffled.times is not None
-    for share, held_out_from in ((0.75, 3.0), (0.5, 2.0), (0.1, 2.0)):
-        expected = (shuffled.users == 7) | (shuffled.times < held_out_from)
-        assert np.array_equal(splits.by_visit(shuffled, 1, share), expected), share
-    one_date = replace(rows, times=np.ones(240))
-    assert np.array_equal(splits.by_visit(one_date, 1), splits.by_time(one_date, 1)), "nothing else can be held out"
+@pytest.mark.parametrize(
+    ("minutes", "baskets", "visits"),
+    [
+        ([300, 0, 29, 59, 80, 105], None, [2, 0, 0, 1, 1, 1]),  # a pause of 30 minutes ends a visit, however long it is
+        ([0, 900, 5, 1000, 980], [7, 7, 8, 8, -1], [0, 0, 1, 1, 1]),  # a basket is a visit, at its last row's time
+        ([0, 5, 10, 15, 20, 60], [-1, 4, -1, 2, -1, -1], [1, 0, 1, 1, 1, 2]),  # what is viewed before and after it, too
+    ],
+)
+def test_a_visit_is_a_basket_or_what_has_no_pause_of_half_an_hour(
+    minutes: list[int], baskets: list[int] | None, visits: list[int]
+) -> None:
+    count = len(minutes)
+    in_baskets = None if baskets is None else np.array(baskets)
+    rows = replace(some(count), users=np.zeros(count, np.int64), times=np.array(minutes) * 60.0, baskets=in_baskets)
+    assert splits.visits_of(rows, 1).tolist() == visits
+    alone = [(place, -1) if one < 0 else one for place, one in enumerate(baskets or [-1] * count)]
+    for apart in (splits.visits_of(rows, 1, whole=False), splits.visits_of(replace(rows, times=None), 1)):
+        assert len({*apart}) == len({*alone}) == len({*zip(apart, alone, strict=True)}), "only baskets stay whole"
+
+
+@pytest.mark.parametrize(("times", "fewest"), [(True, 20), (True, 10_000), (False, 20)])
+def test_no_split_cuts_a_basket(times: bool, fewest: int, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001
+    """Neither the judge's, by a moment or not, nor the one in it by which the mix is chosen, nor the second stage's."""
+    monkeypatch.setattr(splits, "FEWEST_KNOWN", fewest)
+    chance = np.random.default_rng(2)
+    baskets, starts = chance.integers(0, 240, 900), chance.permutation(240) * 86_400.0
+    at = starts[baskets] + chance.integers(0, 5 * 86_400, 900)
+    rows = replace(some(900), users=baskets % 40, times=at if times else None, user_count=40, baskets=baskets)
+    rows, is_divided = splits.in_visits(rows, 1)
+    division = divide(rows)
+    assert (division.by_moment, is_divided) == (times and fewest == 20, False)
+    training = rows.only(division.first)
+    inner = divide(training, 0.9, moment=division.by_moment).first
+    parts = splits.folds(training, moment=division.by_moment)
+    assert np.sum(parts, axis=0).tolist() == (~divide(training).first if times else np.ones(len(training))).tolist()
+    own = [(baskets, one) for one in (division.first, division.histories)]
+    for of, mask in (*own, *((baskets[division.first], one) for one in (inner, *parts))):
+        assert {*of[mask]} | {*of[~mask]} == {*of}
+        assert 0 < len({*of[~mask]}) == len({*of}) - len({*of[mask]})
+    if division.by_moment:
+        ends = pd.Series(at).groupby(baskets).transform("max")
+        assert ends[division.first].max() < ends[~division.first].min()
 
 
 def test_a_share_may_be_another() -> None:
