@@ -187,6 +187,10 @@ def test_a_recommender_has_figures_for_known_and_for_new_users_where_a_moment_di
     html = text_of(replace(report_data(), recommender=each))
     assert "For 40 new users" not in html
     assert "no figures for new users" in html
+    assert "whole <b>visits</b>" in html
+    html = text_of(replace(report_data(), recommender=structs.replace(each, within_visits=True)))
+    assert "choices of one visit are divided" in html
+    assert "whole <b>visits</b>" not in html
 
 
 BESTSELLERS = Figures(found=0.126, ndcg=0.1, recall=0.1, coverage=0.1, popular=1.0)
