@@ -218,7 +218,7 @@ def _rankers(
 
     first_stage = listed(by_mix, training)
     found = {RECOMMENDER: first_stage, POPULARITY: popularity(training, chosen.days)}
-    if second_stage.repeats:
+    if second_stage.repeats or training.kinds is not None:
         found[OWN] = most_own(training, parts.histories)
     if training.item_count <= MOST_WEIGHTED_ITEMS:
         found[SAR] = sar(training, parts.histories)

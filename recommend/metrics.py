@@ -118,7 +118,7 @@ def most_own(training: Interactions, histories: Interactions | None = None) -> R
     own = training if histories is None else histories
     counts = own.matrix(own.strengths)
     others = training.recent()
-    ties = others / (2 * max(others.max(initial=0), 1))
+    ties = others / (2 * max(others.max(initial=0), 1)) * own.strengths.min(initial=1.0)
     return lambda users: np.asarray(counts[users] + ties, dtype=np.float32)
 
 

@@ -18,7 +18,7 @@ from recommend.arrays import Indices, Numbers, Scores
 from recommend.first_stage import BY_OTHERS, MOST_WEIGHTED_ITEMS, OWN, POPULAR, REASONED, Blend, FirstStage, Mix
 from recommend.interactions import Interactions
 from recommend.learning import FITTED_SHARE, Learner, Sar, Scorer
-from recommend.metrics import Ranker, evaluate, popularity
+from recommend.metrics import Ranker, evaluate, listed, popularity
 from recommend.splits import FEWEST_KNOWN, FEWEST_USERS, Halves, divide, halves
 
 DAYS = (0.0, 365.0, 90.0, 30.0, 7.0)
@@ -63,7 +63,7 @@ class Plan(NamedTuple):
     def learned(self, choices: Interactions) -> Ranker:
         """Ranks items for the users of `choices`, who are all known."""
         mixes = mixed(choices, self.learner.scorer(choices, self.regularisation), choices.recent(self.days))
-        return mixes(self.mix)
+        return listed(mixes(self.mix), choices)
 
     def blend(self, training: Interactions, stage: FirstStage) -> Blend:
         """What is served beside a first stage from these choices."""
@@ -118,8 +118,7 @@ def plan(choices: Interactions, learner: Learner, *, repeats: bool, moment: bool
         return Plan(learner, learner.regularisations[1], mix=Mix(own=float(own)))
     every, weaker = np.union1d(known, new), 1.0
     days = _simplest((one, _ndcg(popularity(parts.training, one), parts, every)) for one in DAYS)[0]
-    compared = learner.most_items <= MOST_WEIGHTED_ITEMS and (division.by_moment or choices.times is None)
-    learners = [learner, Sar()] if compared else [learner]
+    learners = [learner, Sar()] if learner.most_items <= MOST_WEIGHTED_ITEMS else [learner]
     if choices.kinds is not None:
         # Before the strongest choices, there are no items without the weaker ones.
         each = ((one, parts_of(days, one)) for one in WEAKER)
@@ -144,7 +143,7 @@ def _some(users: Indices, items: int) -> Indices:
 
 
 def _ndcg(ranker: Ranker, parts: Halves, users: Indices) -> Numbers:
-    return evaluate(ranker, parts.had, parts.test, users, parts.missed).ndcg_of_users
+    return evaluate(listed(ranker, parts.training), parts.had, parts.test, users, parts.missed).ndcg_of_users
 
 
 def _simplest(tried: Iterable[Tried[_T]]) -> Tried[_T]:

@@ -2,18 +2,21 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace as changed
 
 from features.bundle import BundleError
 from recommend import judgement, mixing
 from recommend.first_stage import FACTORS_NAME, OWN, POPULAR, Blend, ItemWeights, Mix
 from recommend.interactions import Interactions
+from recommend.judgement import OWN as OWN_MOST
 from recommend.judgement import POPULARITY, RECOMMENDER, Judgement, fit, judge
-from recommend.learning import AlternatingLeastSquares, Ease, Sar, together
-from recommend.metrics import most_own, sar
-from recommend.mixing import Plan, plan
+from recommend.learning import AlternatingLeastSquares, Ease, Sar, Scorer, scorer, together
+from recommend.metrics import Ranker, Ranking, evaluate, most_own, sar
+from recommend.mixing import Plan, mixed, plan
 from recommend.recommender import BLEND, Recommender
 from recommend.splits import Division, halves, most_chosen
 from tests.recommend.unit.test_recommender import NOTHING, no_model
@@ -59,6 +62,25 @@ def test_an_item_counts_for_others_by_its_latest_and_strongest_choice() -> None:
     # Item 0 was bought (kind 0) and then viewed (2), item 1 was viewed alone: 1 and 1/4.
     found = kinds.scores(THREE, np.array([0, 1, 0]), np.array([0, 2, 2], np.int8))
     assert found.tolist() == pytest.approx([0.125, 0.5, 0.25 + 0.03125])
+
+
+@pytest.mark.parametrize(
+    "mix", [Mix(), Mix(others=0.0, own=1.0, half_life=2.0), Mix(own=0.5, popularity=0.25, recency=1.0)]
+)
+@pytest.mark.parametrize("weaker", [1.0, 0.3, 0.0])
+def test_the_service_mixes_as_what_is_judged(mix: Mix, weaker: float) -> None:
+    chance = np.random.default_rng(4)
+    found = rows(*((1, int(item), float(day)) for day, item in enumerate(chance.integers(0, 3, 8))), (0, 2, 9.0))
+    choices = replace(found, weaker=weaker, kinds=chance.integers(0, 3, 9).astype(np.int8))
+    mix, popular = changed(mix, weaker=weaker), np.array([3.0, 1.0, 2.0]) / np.std([1, 2, 3])
+    judged = mixed(choices, scorer(THREE), popular)(mix)(np.array([1]))[0]
+    blend = Blend(mix=mix, of_items=np.stack([popular, popular]))
+    assert choices.kinds is not None
+    served = blend.scores(THREE, choices.items[:8], choices.kinds[:8])
+    assert served.tolist() == pytest.approx(judged.tolist(), rel=1e-6)
+    if weaker < 1:
+        alike = Blend(mix=mix, of_items=blend.of_items).scores(THREE, choices.items[:8])
+        assert served.tolist() != pytest.approx(alike.tolist(), rel=1e-6)
 
 
 def test_popularity_is_a_part_of_the_score_and_all_that_new_users_get_if_nothing_beats_it() -> None:
@@ -190,12 +212,32 @@ def test_weights_are_not_tried_where_only_the_earlier_choices_have_few_enough_it
     """They would be fitted on all of them: the learner of factors is given where these are too many for weights."""
     monkeypatch.setattr(mixing, "Sar", lambda: pytest.fail("similarities were tried"))
     choices = tasted(taste=True)
-    assert choices.times is not None
     assert plan(choices, AlternatingLeastSquares(seed=1), repeats=False, moment=True).learner.name == FACTORS_NAME
-    apart = replace(choices, times=choices.times + 1e9 * choices.users)
-    assert plan(apart, Ease(), repeats=False, moment=False).learner.name == Ease.name, (
-        "nor by each user's own latest choices"
-    )
+
+
+@pytest.mark.parametrize("moment", [True, False])
+def test_similarities_are_compared_and_only_listed_items_are_ranked(
+    moment: bool,  # noqa: FBT001 - a parameter of the test
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By whatever split judges, so that no report shows SAR above what serves."""
+    ranked, compared = [], list[str]()
+
+    def measured(ranker: Ranker, *of: Any) -> Ranking:
+        ranked.append(np.isfinite(ranker(of[2][:2])).all(axis=0))
+        return evaluate(ranker, *of)
+
+    def similar(*own: Any) -> Scorer:
+        compared.append(Sar.name)
+        return Ease.scorer(*own)
+
+    monkeypatch.setattr(mixing, "evaluate", measured)
+    monkeypatch.setattr(Sar, "scorer", similar)
+    choices = replace(tasted(taste=True), listed=np.arange(60) % 3 > 0)
+    chosen = plan(choices, Ease(), repeats=False, moment=moment)
+    assert Sar.name in compared
+    assert {int(one.sum()) for one in ranked} == {40}
+    assert np.isfinite(chosen.learned(choices)(np.arange(2))).tolist() == [(np.arange(60) % 3 > 0).tolist()] * 2
 
 
 @pytest.mark.parametrize(("taste", "gets"), [(True, RECOMMENDER), (False, POPULARITY)])
@@ -253,7 +295,7 @@ def test_weaker_choices_tell_what_is_chosen_later_and_are_no_choices() -> None:
         kinds += [1] * 8 + [0] * 4
     choices = rows(*found, kinds=kinds)
     judged = judge(choices, 1, Ease(), RANKING)
-    assert judged.figures[RECOMMENDER].ndcg > judged.figures[POPULARITY].ndcg + 0.2
+    assert judged.figures[RECOMMENDER].ndcg > judged.figures[OWN_MOST].ndcg > judged.figures[POPULARITY].ndcg + 0.2
     made = fit(choices, [str(item) for item in range(60)], judged, Ease(), RANKING)
     assert made.ranking is None or made.ranking.first_stage.again is not None
 
