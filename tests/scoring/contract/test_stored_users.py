@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from features.schema import Schema
 from features.values import KeyRule
 from recommend import catalogue, histories
 from recommend.catalogue import Catalogue, ItemRow, Layout, State
+from recommend.first_stage import Blend, Mix
 from recommend.forgotten import FILE, change
 from recommend.histories import UserRow
 from scoring.model.filtering import matching
@@ -66,6 +68,19 @@ def test_what_a_user_chose_is_recommended_again_where_the_dataset_says_so(tmp_pa
         assert items(asked(service, user="u1", history=["a", "a"], seen=False)) == ["c", "d"]
         similar = service.client.post("/similar", json={"item": "a"})
         assert items(similar.json()) == ["b", "c", "d"], "an item is not similar to itself"
+
+
+def test_weaker_choices_of_a_stored_history_count_less_than_the_strongest_which_are_not_offered(tmp_path: Path) -> None:
+    """By hand: u1 viewed a, which counts half, as their own and for what goes with it, and bought b."""
+    made = replace(recommender(), blend=Blend(mix=Mix(own=1.0, weaker=0.5)))
+    bundle = make_recommending_bundle(tmp_path / "bundle", made)
+    stored = histories.packed(np.array([0, 1]), np.array([1, 0], np.int8))
+    histories.write(tmp_path / histories.FILE, made.items, [UserRow("u1", stored, {})], "user_id")
+    with running_service(bundle, tmp_path, arguments=["--snapshots", str(tmp_path)]) as service:
+        found = {one["item"]: one["score"] for one in asked(service, user="u1")["items"]}
+        assert found == {"a": 0.5 + 0.5, "c": 0.5 * 0.25 + 0.5, "d": 0, "17": -0.25}
+        bought = {one["item"]: one["score"] for one in asked(service, user="u1", history=["a"])["items"]}
+        assert bought == {"c": 0.25 + 0.5, "d": 0, "17": -0.25}
 
 
 def test_a_history_is_added_to_the_users_own(film_service: RunningService) -> None:
