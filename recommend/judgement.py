@@ -30,10 +30,7 @@ OWN = "own most chosen"
 BASELINES = {POPULARITY: "that of the most popular items", OWN: "that of each user's own most chosen items"}
 """What a recommender must not be worse than, and how a sentence says it."""
 SAR, BEST = "SAR", "best reachable"
-IN_BASKETS = (
-    " A basket is held out whole, since one half of it tells of the other: wait until more users have two, or leave "
-    "`basket` out of the dataset config, which flatters the figures."
-)
+IN_BASKETS = " A basket is held out whole: wait until more users have two, or leave `basket` out, which flatters."
 WITHIN_VISITS = f" This is judged within visits, which flatters: fewer than {FEWEST_USERS} users have a second visit."
 """What is added to reasons."""
 DIVERSITY = 0.3

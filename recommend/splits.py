@@ -82,9 +82,8 @@ def visits_of(choices: Interactions, seed: int, *, whole: bool = True) -> Indice
     groups = _sessions(choices) if whole and choices.times is not None else np.arange(len(choices))
     if choices.baskets is not None:
         groups = _with_baskets(groups, choices.baskets, times)
-    _, first, visits = np.unique(
-        choices.users * (groups.max(initial=0) + 1) + groups, return_index=True, return_inverse=True
-    )
+    keys = choices.users * (groups.max(initial=0) + 1) + groups
+    _, first, visits = np.unique(keys, return_index=True, return_inverse=True)
     users, seeds = choices.users[first], np.full(len(first), seed, np.int64).view(np.uint64)
     ties = hash_whole_numbers(choices.items[first], hash_whole_numbers(users, seeds))
     numbers = np.empty(len(first), np.int64)

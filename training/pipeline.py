@@ -316,7 +316,8 @@ class Pipeline:
         self, half: Half, fitted: Fitted, judged: Judged, sampled: Sampled, recommended: Recommending | None
     ) -> Result:
         prepared, schema, encoder = half.prepared, half.schema, half.encoder.encoder
-        judgement, far_after = (None, 0) if recommended is None else (recommended.judgement, recommended.far_after)
+        judgement = None if recommended is None else recommended.judgement
+        far_after = 0 if recommended is None else recommended.found.get(FAR_AFTER, 0)
         with self._stage("bundle", "write the bundle"):
             golden = golden_records(sampled, encoder, fitted, half.user)
             histograms = reference.make_reference(sampled, encoder, fitted.text, fitted.importance)

@@ -54,7 +54,6 @@ from training.tables.columns import KEYS, table_rules
 from training.tables.interactions import Chosen, TooManyInteractionsError, read_chosen
 from training.tables.quick import READ, joined
 from training.tables.reading import entities
-from training.tables.refunds import FAR_AFTER
 from training.tables.typed import KEYLESS, OUTSIDE
 
 Columns = dict[str, Sequence[Value]]
@@ -278,16 +277,14 @@ STAGE = "recommend"
 
 @dataclass(frozen=True, kw_only=True)
 class Recommending:
-    """The judgement on a recommender, and the one to serve, unless it was rejected; `rows` says what was read of the
-    interactions and dropped, and `counted` how many users, items and choices there are. So many interactions are
-    `far_after` others.
+    """The judgement on a recommender, and the one to serve, unless it was rejected; `found` counts what was read of the
+    interactions and dropped, and `counted` users, items and choices.
     """
 
     judgement: Judgement
     recommender: Recommender | None
-    rows: str = ""
+    found: Mapping[str, int] = field(default_factory=dict)
     counted: Mapping[str, int] = field(default_factory=dict)
-    far_after: int = 0
     examples: Sequence[ExampleList] = ()
 
 
@@ -304,7 +301,6 @@ def recommending(
             chosen = read_chosen(spec)
         except TooManyInteractionsError as error:
             return Recommending(judgement=Judgement(accepted=False, reason=str(error)), recommender=None)
-        rows = joined(chosen.found, spec.inner)
         counted = {
             "Interactions read": sum(chosen.found[name] for name in (READ, KEYLESS, f"{OUTSIDE} interactions")),
             "Users": len(chosen.users),
@@ -321,14 +317,8 @@ def recommending(
         fitted = fit(choices, chosen.items, judgement, learner, second_stage) if judgement.accepted else None
         write_snapshots(snapshots, spec, chosen, request.forgotten_meanwhile())
         examples = [] if fitted is None else example_lists(fitted, snapshots / CATALOGUE, request.training.seed)
-        return Recommending(
-            judgement=judgement,
-            recommender=fitted,
-            rows=rows,
-            counted=counted,
-            far_after=chosen.found[FAR_AFTER],
-            examples=examples,
-        )
+        found = chosen.found
+        return Recommending(judgement=judgement, recommender=fitted, found=found, counted=counted, examples=examples)
 
 
 def train_recommender(
@@ -349,7 +339,8 @@ def train_recommender(
     parameters = arguments.training.model_copy(update={"engine": engine.name})
     recommended = recommending(spec, arguments, stage, output / SNAPSHOTS, engine.factors(parameters.seed))
     judgement = recommended.judgement
-    for line in filter(None, (recommended.rows, judgement.reason)):
+    rows = joined(recommended.found, spec.inner) if recommended.found else ""
+    for line in filter(None, (rows, judgement.reason)):
         progress(STAGE, line)
     with stage("bundle", "write the bundle"):
         metadata = metadata_of(
@@ -362,7 +353,7 @@ def train_recommender(
         )
         shown = RecommenderReport(
             dataset=manifest.description,
-            rows=recommended.rows,
+            rows=rows,
             counted=recommended.counted,
             recommender=judgement,
             examples=recommended.examples,

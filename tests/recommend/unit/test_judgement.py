@@ -236,23 +236,16 @@ def test_the_interval_is_about_that_of_the_normal_distribution() -> None:
 def at_random(*, views: bool) -> Interactions:
     """Orders of six items of one of 60 themes, or two items of the six that were viewed before in one session."""
     chance = np.random.default_rng(3)
-    found = []
-    for basket in range(5 * USERS):
-        items = chance.permutation(10)[:6] + 10 * chance.integers(60)
-        kinds = [(1, items), (0, items[:2])] if views else [(0, items)]
-        start = chance.random() * 300 * DAY
-        rows = [(kind, int(item)) for kind, each in kinds for item in each]
-        found += [(basket % USERS, item, start + 40 * place, kind, basket) for place, (kind, item) in enumerate(rows)]
-    columns = np.array(found)
-    users, items, kinds, baskets = columns[:, [0, 1, 3, 4]].T.astype(np.int64)
+    baskets = np.repeat(np.arange(5 * USERS), 8 if views else 6)
+    themes = [chance.permutation(10)[:6] + 10 * chance.integers(60) for _ in range(5 * USERS)]
     return Interactions(
-        users=users,
-        items=items,
-        values=np.ones(len(users)),
-        times=columns[:, 2],
+        users=baskets % USERS,
+        items=np.concatenate([[*theme, *theme[: 2 * views]] for theme in themes]),
+        values=np.ones(len(baskets)),
+        times=(chance.random(5 * USERS) * 300 * DAY)[baskets] + 40 * (np.arange(len(baskets)) % 8),
         user_count=USERS,
         item_count=600,
-        kinds=kinds.astype(np.int8) if views else None,
+        kinds=(np.arange(len(baskets)) % 8 < 6).astype(np.int8) if views else None,
         baskets=None if views else baskets,
     )
 
