@@ -175,19 +175,6 @@ def test_a_second_choice_of_the_same_item_is_no_test_and_items_without_weights_a
     assert found.missed.tolist() == [1, 0]
 
 
-def test_a_moment_divides_all_rows_if_enough_users_have_choices_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = drawn(taste=True, times=True)
-    assert rows.times is not None
-    late = replace(rows, times=rows.times + np.where(rows.users < USERS // 2, 0, 12 * DAY))
-    assert not divide(late).by_moment
-    monkeypatch.setattr(splits, "FEWEST_KNOWN", USERS // 2)
-    first, histories, by_moment = divide(late)
-    assert by_moment
-    assert late.times is not None
-    assert late.times[first].max() < late.times[~first].min()
-    assert (histories == first).all()
-
-
 def test_new_users_are_known_by_the_first_half_of_their_visits_and_asked_for_the_rest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -300,8 +287,6 @@ def test_the_first_stage_serves_alone_only_where_the_second_one_is_worse_beyond_
     assert {worse: one.ranking_weight for worse, one in found.items()} == {0: 1, 1: 1, USERS: 0}
     alone = found[0].figures[FIRST_STAGE]
     assert found[1].figures[RECOMMENDER].ndcg < found[1].figures[FIRST_STAGE].ndcg == alone.ndcg
-    assert FIRST_STAGE not in found[USERS].figures
-    assert found[USERS].figures[RECOMMENDER] == alone
-    assert next(iter(found[USERS].figures)) == RECOMMENDER
+    assert [name for name, one in found[USERS].figures.items() if one == alone] == [RECOMMENDER]
     assert found[USERS].accepted
     assert found[USERS].diverse_ndcg == found[0].diverse_ndcg
