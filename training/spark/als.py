@@ -30,9 +30,7 @@ class SparkLeastSquares(FactorLearner):
         chosen = training.matrix().tocoo()
         choices = [chosen.nnz / len(np.unique(numbers)) for numbers in (chosen.row, chosen.col)]
         weight = CONFIDENCE * noise(training) * regularisation / float(np.sqrt(np.prod(choices)))
-        rows = self.session.createDataFrame(
-            pd.DataFrame({"user": chosen.row.astype(np.int32), "item": chosen.col.astype(np.int32), "rating": 1.0})
-        )
+        rated = {"user": chosen.row.astype(np.int32), "item": chosen.col.astype(np.int32), "rating": chosen.data}
         model = ALS(
             rank=DIMENSIONS,
             maxIter=ITERATIONS,
@@ -42,7 +40,7 @@ class SparkLeastSquares(FactorLearner):
             userCol="user",
             itemCol="item",
             seed=self.seed,
-        ).fit(rows)
+        ).fit(self.session.createDataFrame(pd.DataFrame(rated)))
         found = model.itemFactors.toPandas()
         factors = np.zeros((training.item_count, DIMENSIONS), np.float32)
         factors[found["id"].to_numpy()] = np.array(found["features"].tolist(), np.float32)

@@ -1,5 +1,7 @@
 """Factors by Spark's ALS: new users are solved as Spark solves known ones, and they rank as engine local's do."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -55,3 +57,12 @@ def test_both_engines_learn_the_same_taste(spark: SparkSession) -> None:
     )
     assert abs(local - by_spark) < SAME_NDCG
     assert min(local, by_spark) > popular + 2 * SAME_NDCG
+
+
+def test_weaker_choices_count_less_for_spark(spark: SparkSession) -> None:
+    rows = read_chosen(film_files.spec_of(FilmsDataset(kind="films", users=100, films=50))).choices
+    rows = replace(rows, kinds=(np.arange(len(rows)) % 2).astype(np.int8))
+    learner = SparkLeastSquares(session=spark, seed=1)
+    alike, apart = (learner.fit(replace(rows, weaker=one), 0.7).factors for one in (1.0, 0.2))
+    assert alike.shape == apart.shape
+    assert not np.allclose(alike, apart, atol=0.01)
