@@ -504,18 +504,6 @@ def test_of_several_conditions_each_decides() -> None:
     assert left["n"].to_pylist() == ["3"]
 
 
-@pytest.mark.parametrize("columns", ["n kind at", "at n kind", "kind at n"])
-def test_a_row_is_read_if_all_conditions_hold_in_whatever_order_they_are(columns: str) -> None:
-    """Each row but the first fails one of them, or two."""
-    conditions: dict[str, Any] = {"n": {"above": 1}, "kind": {"not": ["test"]}, "at": {"is": ["1", "2"]}}
-    source = Source.model_validate({"path": "", "where": {name: conditions[name] for name in columns.split()}})
-    rules = TableRules(source=source, files=(), keys={"key": "n"})
-    rows = {"n": [*"21222"], "kind": ["", "", "test", "", "test"], "at": [*"11131"]}
-    left, found = cleaned({name: pa.array(texts) for name, texts in rows.items()}, rules)
-    assert {name: texts.to_pylist() for name, texts in left.items()} == {"n": ["2"], "kind": [""], "at": ["1"]}
-    assert found["outside interactions"] == 4
-
-
 def test_of_rows_with_one_key_the_latest_is_kept_or_one_that_the_order_of_rows_does_not_change(tmp_path: Path) -> None:
     """A row without a time is the earliest."""
     rows = ["a,1,7", "b,2,1", "a,3,9", "a,4,9", "b,5,0", "b,6,"]
