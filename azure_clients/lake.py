@@ -136,13 +136,16 @@ class LakeFolder:
             self._ask("read the lake", functools.partial(self._fetch_file, name, target))
             self.context.raise_if_cancelled()
 
-    def remove(self) -> None:
-        """Delete all of it; succeeds if it, or the container, does not exist."""
+    def remove(self, *first: str) -> None:
+        """Delete all of it; succeeds if it, or the container, does not exist. An interrupted call leaves what is left
+        without the files `first`.
+        """
 
         def work() -> None:
             # In a hierarchical account folders are entries, and only empty ones can be deleted: longest names first.
             listed = or_none(lambda: [one.name for one in self._client.list_blobs(name_starts_with=f"{self._path}/")])
-            for name in [*sorted(listed or [], reverse=True), self._path]:
+            marks = [f"{self._path}/{name}" for name in first]
+            for name in [*marks, *sorted(listed or [], reverse=True), self._path]:
                 or_none(functools.partial(self._client.delete_blob, name))
 
         self._ask("delete from the lake", work)

@@ -110,7 +110,7 @@ class DataUploadOnAzure(AzureStep[AzureInputs, Outputs]):
         """Delete the dataset's folder, unless another resource owns it now."""
         lake = self._lake(self.parse(state), context)
         if lake.read(OWNER) in {None, state["claim"].encode()}:
-            lake.remove()
+            lake.remove(OWNER, COMPLETE)
 
     def _send(self, lake: LakeFolder, inputs: AzureInputs, context: Context) -> None:
         """The local copy is kept until the upload is complete, so that an interrupted one can continue."""

@@ -5,6 +5,7 @@ most runs read nothing.
 """
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,10 +50,14 @@ def copy_dataset(inputs: "Inputs", folder: Path, report: "Reporter") -> None:
 
 
 def remove_copy(folder: Path) -> None:
-    """Remove a copy, and what was fetched for it and for no other copy beside it."""
+    """Remove a copy, whole or not at all, and what was fetched for it and for no other copy beside it."""
     from training.datasets.placed.dataset import forget_unused  # noqa: PLC0415 - see the top
 
-    shutil.rmtree(folder, ignore_errors=True)
+    deleted = folder.with_name(f".{folder.name}.deleted")
+    shutil.rmtree(deleted, ignore_errors=True)
+    with suppress(FileNotFoundError):
+        folder.rename(deleted)
+    shutil.rmtree(deleted, ignore_errors=True)
     forget_unused(folder.parent)
 
 

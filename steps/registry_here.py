@@ -76,7 +76,8 @@ class LocalRegistry:
                 _client(aside).create_registered_model(MODEL)
 
     def delete(self) -> None:
-        """Remove every version and every bundle."""
+        """Remove every version and every bundle. The database goes first: without it there is no registry."""
+        self._database.unlink(missing_ok=True)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def register(self, bundle: Path, *, imported: bool = False) -> Version:

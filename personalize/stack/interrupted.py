@@ -1,6 +1,7 @@
 """Corrects a stack's state: operations that a killed engine left open, and node pools that AKS reports twice.
 
-Interrupted steps find their own work again. Azure finishes what it had begun to create, then refuses to create it
+What was being deleted may be gone or half there: the next update reads it first, and a deletion repeats it without a
+look, since something half-deleted can't always be read. Interrupted steps find their own work again. Azure finishes what it had begun to create, then refuses to create it
 again, so such resources are adopted: they are written into the state with their IDs, and a refresh of them alone reads
 or removes them. An ID is known in advance: it is a path of the names that the program chose. `pulumi refresh
 --import-pending-creates` does not work here: it marks such resources and then drops them (seen with Pulumi 3.274).
@@ -100,13 +101,16 @@ def identity_of(kind: str, inputs: Mapping[str, Any], subscription: str) -> str 
 
 
 CREATING = "creating"
+DELETING = "deleting"
 POOLS = "agentPoolProfiles"
 Refresh = Callable[[list[str]], object]
 Resource = Mapping[str, Any]
 
 
-def settle(stack: Stack, pending: Sequence[Resource], azure: AzureSettings | None, refresh: Refresh) -> str:
-    """Resolve the stack's operations `pending`. Returns a message.
+def settle(
+    stack: Stack, pending: Sequence[Resource], azure: AzureSettings | None, refresh: Refresh, *, destroys: bool
+) -> str:
+    """Resolve the stack's operations `pending` before an update, or before one that `destroys` all. Returns a message.
 
     `refresh` runs `pulumi refresh` with more arguments. Operations that the next update repeats are dropped.
     """
@@ -114,6 +118,9 @@ def settle(stack: Stack, pending: Sequence[Resource], azure: AzureSettings | Non
     deployment = dict(exported.deployment or {})
     resources = list(deployment.get("resources") or ())
     adopted = _adopted(pending, resources, azure) if azure else []
+    deleted = {one["resource"]["urn"] for one in pending if one["type"] == DELETING and not destroys}
+    # The engine keeps this mark until an update has read the resource, however often updates fail before.
+    resources = [one | {"refreshBeforeUpdate": True} if one["urn"] in deleted else one for one in resources]
     deployment |= {"pending_operations": [], "resources": [*resources, *adopted]}
     stack.import_stack(Deployment(version=exported.version, deployment=deployment))
     if adopted:

@@ -94,13 +94,15 @@ class Operations:
         """The newest operation on the stack."""
         return self._stack().info(show_secrets=False)
 
-    def settle(self, pending: Sequence[Resource], azure: AzureSettings | None, refresh: Refresh) -> str:
-        """Resolve the operations that a killed engine left open. Returns a message.
+    def settle(
+        self, pending: Sequence[Resource], azure: AzureSettings | None, refresh: Refresh, *, destroys: bool
+    ) -> str:
+        """Resolve the operations that a killed engine left open, see `personalize.stack.interrupted`.
 
         Raises `StackBusyError` if its lock is still there, or if another machine's engine does them just now.
         """
         try:
-            return settle(self._stack(), pending, azure, refresh)
+            return settle(self._stack(), pending, azure, refresh, destroys=destroys)
         except CommandError as error:
             raise explain("update", str(error), EventReader(lambda _: None), self.name) from error
 

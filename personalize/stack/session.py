@@ -140,7 +140,7 @@ class StackSession:
         """Delete all resources of the stack, then the stack and its folder on this machine."""
         self.require()
         self.prepare()
-        self._go_on_from(self._state.snapshot())
+        self._go_on_from(self._state.snapshot(), destroys=True)
         outcome = self._engine.destroy(on_step)
         if left := self._state.snapshot().get("resources"):
             raise PersonalizationError(
@@ -215,13 +215,13 @@ class StackSession:
         except CommandError as error:
             raise explain(arguments[0], str(error), EventReader(lambda _: None), self.stack) from error
 
-    def _go_on_from(self, snapshot: Mapping[str, Any]) -> None:
+    def _go_on_from(self, snapshot: Mapping[str, Any], *, destroys: bool = False) -> None:
         """Become a member where the stack is, and resolve what a killed engine left open."""
         self._azure.enter(snapshot)
         pending = snapshot.get("pending_operations")
         if not pending:
             return
-        self._say(self._engine.settle(pending, self._azure.settings, self._refresh))
+        self._say(self._engine.settle(pending, self._azure.settings, self._refresh, destroys=destroys))
 
     def _refresh(self, arguments: list[str]) -> str:
         return self._command(["refresh", "--yes", "--skip-preview", "--stack", self.stack, *arguments])

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import re
+import shutil
 import signal
 import socket
 from contextlib import suppress
@@ -214,6 +215,18 @@ class TestFaults:
         assert (checkout.state / "registry" / "mlflow.db").is_file()
         snapshot = read_snapshot(checkout.state / "state/.pulumi/stacks/personalization/local.json")
         assert snapshot["resources"]
+
+    def test_an_up_after_a_killed_destroy_brings_back_what_that_had_deleted(self, checkout: Checkout) -> None:
+        file = checkout.state / "state/.pulumi/stacks/personalization/local.json"
+        content = json.loads(file.read_text())
+        latest = content["checkpoint"]["latest"]
+        (data,) = (one for one in latest["resources"] if one["type"] == "personalize:local:DataUpload")
+        latest["pending_operations"] = [{"type": "deleting", "resource": data}]
+        shutil.rmtree(checkout.state / "lake")
+        file.write_text(json.dumps(content))  # as the engine leaves it if it is killed just then
+        continued = checkout.run("up", code=3).stderr
+        assert "data: created" in continued
+        assert served_version(checkout) == "2"
 
     def test_destroy_leaves_no_process_no_port_and_no_file(self, checkout: Checkout) -> None:
         checkout.run("destroy", "--yes")

@@ -46,9 +46,11 @@ def begun(*resources: dict[str, Any], kind: str = "creating") -> list[dict[str, 
     return [{"type": kind, "resource": resource} for resource in resources]
 
 
-def settled(operations: list[dict[str, Any]], azure: AzureSettings | None, *known: dict[str, Any]) -> FakeStack:
+def settled(
+    operations: list[dict[str, Any]], azure: AzureSettings | None, *known: dict[str, Any], destroys: bool = False
+) -> FakeStack:
     stack = FakeStack({"resources": list(known), "pending_operations": operations})
-    settle(stack, operations, azure, stack.refreshed.append)  # type: ignore[arg-type]
+    settle(stack, operations, azure, stack.refreshed.append, destroys=destroys)  # type: ignore[arg-type]
     return stack
 
 
@@ -62,12 +64,23 @@ def test_what_azure_may_have_made_goes_into_the_state_with_its_id_and_is_looked_
 
 @pytest.mark.parametrize(
     ("operations", "known"),
-    [(begun(STEP), ()), (begun(VAULT, kind="deleting"), (VAULT,)), (begun(VAULT), (VAULT,))],
-    ids=["a step", "a deletion", "what the state knows"],
+    [(begun(STEP), ()), (begun(VAULT, kind="updating"), (VAULT,)), (begun(VAULT), (VAULT,))],
+    ids=["a step", "a change", "what the state knows"],
 )
 def test_all_else_is_forgotten(operations: list[dict[str, Any]], known: tuple[dict[str, Any], ...]) -> None:
     stack = settled(operations, AZURE, *known)
     assert stack.deployment == {"resources": list(known), "pending_operations": []}
+    assert stack.refreshed == []
+
+
+@pytest.mark.parametrize("azure", [AZURE, None])
+@pytest.mark.parametrize("destroys", [True, False])
+def test_what_was_being_deleted_is_read_by_the_next_update_and_deleted_again_by_a_deletion(
+    azure: AzureSettings | None, *, destroys: bool
+) -> None:
+    stack = settled(begun(STEP, kind="deleting"), azure, STEP, VAULT, destroys=destroys)
+    mark = {} if destroys else {"refreshBeforeUpdate": True}
+    assert stack.deployment == {"resources": [STEP | mark, VAULT], "pending_operations": []}
     assert stack.refreshed == []
 
 
@@ -96,11 +109,11 @@ def test_pools_that_azure_shows_in_the_cluster_are_no_wish_of_the_cluster_s() ->
 def test_a_lock_that_a_killed_engine_left_in_the_subscription_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     said = "could not import deployment: the stack is currently locked by 1 lock(s).\n created by ada@host (pid 7) at"
 
-    def locked(*_: object) -> str:
+    def locked(*_: object, **__: object) -> str:
         raise CommandError(CommandResult("", said, 1))
 
     monkeypatch.setattr(operations, "settle", locked)
     monkeypatch.setattr(operations.Operations, "_stack", lambda _: None)
     engine = operations.Operations("dev", None, dict, print, lambda _: ())  # type: ignore[arg-type]
     with pytest.raises(StackBusyError, match=r"process 7 of ada@host.*`pulumi cancel --yes` do"):
-        engine.settle([VAULT], AZURE, lambda _: "")
+        engine.settle([VAULT], AZURE, lambda _: "", destroys=False)

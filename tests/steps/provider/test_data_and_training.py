@@ -105,6 +105,27 @@ def test_upload_writes_the_dataset_under_its_hash(folder: StackFolder, take: Tak
     assert list((folder.lake / "raw").iterdir()) == []
 
 
+def test_a_killed_deletion_leaves_no_half_of_a_dataset(
+    folder: StackFolder, take: Take, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = take(DataUploadHere, upload_inputs())
+    files = {file.name for file in (folder.lake / "raw" / HASH).iterdir()}
+
+    def killed(place: Path, **_: object) -> None:
+        if place.exists():
+            next(place.glob("*.yaml")).unlink()
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("steps.datasets.shutil.rmtree", killed)
+        made.delete()
+    assert made.read() is None
+    again = take(DataUploadHere, upload_inputs())
+    assert {file.name for file in (folder.lake / "raw" / HASH).iterdir()} == files
+    again.delete()
+    assert list((folder.lake / "raw").iterdir()) == []
+
+
 def test_upload_stops_at_an_interruption_and_leaves_nothing_half_written(
     folder: StackFolder, take: Take, recorder: Recorder
 ) -> None:

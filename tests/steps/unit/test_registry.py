@@ -139,3 +139,10 @@ def test_a_registered_hash_names_no_folder_elsewhere(tmp_path: Path, tag: str) -
     """`bring` removes what is there before it downloads."""
     with pytest.raises(PersonalizationError, match="bundle's hash"):
         bundle_folder(tmp_path, tag)
+
+
+def test_half_of_a_deleted_registry_is_none(registry: LocalRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert registry.exists
+    monkeypatch.setattr("steps.registry_here.shutil.rmtree", lambda *_, **__: None)  # killed before the first file
+    registry.delete()
+    assert not registry.exists

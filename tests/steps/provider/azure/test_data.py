@@ -69,6 +69,18 @@ def test_the_dataset_comes_whole_with_its_checksums_and_goes_again(cloud: Cloud,
     assert again.read() is None
 
 
+def test_half_a_dataset_that_an_ended_deletion_left_is_none_and_comes_whole_again(cloud: Cloud, take: Take) -> None:
+    made = take(DataUploadOnAzure, sent("2"))
+    whole = names("2")
+    cloud.arm.faults.order("^http blob DELETE .*users", kind=FaultKind.REFUSED)
+    with pytest.raises(AzureRefusedError, match="delete from the lake"):
+        made.delete()
+    assert set() < set(names("2")) < set(whole)
+    assert made.read() is None
+    take(DataUploadOnAzure, sent("2"))
+    assert names("2") == whole
+
+
 @pytest.mark.usefixtures("cloud")
 def test_tables_come_with_their_config(take: Take) -> None:
     dataset = TablesDataset(kind="tables", spec=Path("examples/tables/dataset.yaml"))
