@@ -112,11 +112,17 @@ def test_a_bundle_that_is_not_the_registered_one_stops_the_destroy(registry: Loc
 
 @pytest.fixture
 def destroy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Destroy:
-    """Run `personalize destroy --stack dev` for a deployed stack, with an engine that does nothing."""
+    """Run `personalize destroy --stack dev` for a deployed stack, with an engine that deletes the registry."""
     monkeypatch.setattr(StackSession, "exists", lambda _: True)
     monkeypatch.setattr(StackSession, "_state", Mock(snapshot=dict))
     outcome = Outcome(changes={"delete": 70}, steps={}, outputs={}, secret=frozenset(), seconds=1.0)
-    monkeypatch.setattr(teardown, "shown_operation", lambda _: outcome)
+
+    def engine(_: object) -> Outcome:
+        shutil.rmtree(tmp_path / "registry", ignore_errors=True)
+        (tmp_path / "destroyed").touch()
+        return outcome
+
+    monkeypatch.setattr(teardown, "shown_operation", engine)
     monkeypatch.setattr("time.sleep", lambda _: None)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / "state"))
@@ -159,6 +165,7 @@ def test_the_lake_needs_a_second_yes_wherever_it_is(
         assert "its models can't be saved. Restore" in str(refused.exception)
     refused = destroy(fake, "--yes", "--json")
     assert isinstance(refused.exception, BadInputError)
+    assert not Path("destroyed").exists()
     assert f"delete the data lake {lake.rpartition('/')[2]}. Add `--delete-data`" in str(refused.exception)
     assert destroy(fake, "--yes", "--delete-data", "--json").exit_code == ExitCode.OK
 
@@ -166,6 +173,7 @@ def test_the_lake_needs_a_second_yes_wherever_it_is(
 def test_a_stack_that_protects_its_data_is_left_alone(destroy: Destroy) -> None:
     refused = destroy(listed(FakeManager()), "--yes", protect=True)
     assert "azure.protect" in str(refused.exception)
+    assert not Path("destroyed").exists()
 
 
 def test_a_stack_that_is_gone_is_still_looked_for(destroy: Destroy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,6 +196,7 @@ def test_the_models_are_saved_before_anything_is_deleted_and_one_that_another_up
     monkeypatch.setattr(registry, "fetch", while_it_registers)
     monkeypatch.setattr(teardown, "versions_of", lambda *_: registry)
     saved = json.loads(destroy(listed(FakeManager()), "--yes", "--keep-data", "--json").stdout)["saved"]
+    assert Path("destroyed").exists()
     assert Path(saved) == tmp_path / "personalization-dev-export"
     assert checked_hash(Path(saved) / "version-3") == checked_hash(bundle_of(3))
     assert [entry["number"] for entry in json.loads((Path(saved) / INDEX).read_text())] == [1, 2, 3]
@@ -204,6 +213,18 @@ def test_without_a_registry_it_goes_on_unless_there_may_be_models(
     done = destroy(listed(FakeManager()), "--yes", "--keep-data", "--json")
     assert done.exit_code == (ExitCode.FAILED if has_bundles else ExitCode.OK)
     assert ("no models yet" in str(done.exception)) is has_bundles
+    assert Path("destroyed").exists() is not has_bundles
+
+
+def test_models_that_can_t_be_saved_whole_are_not_deleted(
+    destroy: Destroy, registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (next((tmp_path / "registry" / "bundles").iterdir()) / "report.html").write_text("another")
+    monkeypatch.setattr(teardown, "versions_of", lambda *_: registry)
+    refused = destroy(listed(FakeManager()), "--yes", "--keep-data", "--json")
+    assert refused.exit_code == ExitCode.FAILED
+    assert not Path("destroyed").exists()
+    assert not [*tmp_path.glob("*-export*")]
 
 
 def test_the_groups_stay_empty_with_the_rights_in_them_and_cost_nothing() -> None:
