@@ -66,7 +66,8 @@ class ScoringSettings(Parameters):
     title: str | None = Field(default=None, pattern=r"^[^\s-][^\n]{0,59}$", examples=["Tea shop"])
     """What the service's page is called, up to 60 characters. Unless stated it is Personalization."""
     key_rotation: int = Field(default=1, ge=1, exclude=True)  # an input of the keys, not of the service
-    """Raise it to issue a new key; the previous key stays valid until the next rotation."""
+    """Raise it by one to issue a new key; the previous key stays valid until the next rotation. Raise it by two, and
+    no earlier key is valid."""
     tls_certificate: Path | None = Field(default=None, examples=["certificate.pem"])
     """A certificate chain in PEM; the service then answers HTTPS. Needs `tls_key`. After its files were replaced, `up`
     serves the new ones."""

@@ -11,6 +11,7 @@ import pytest
 
 from azure_clients.model_versions import GateFailedError, NoSuchVersionError
 from features.bundle import METADATA, BundleError, checked_hash, seal
+from features.errors import BadInputError
 from steps.api_key import ApiKeyHere
 from steps.champion import ChampionHere
 from steps.folders import StackFolder
@@ -183,6 +184,23 @@ def test_a_rotation_makes_a_key_and_keeps_the_one_before_it(take: Take) -> None:
     assert rotated[1] == leaked
     assert again[1] == rotated[0]
     assert len({leaked, *rotated, *again}) == 3
+
+
+@pytest.mark.parametrize("raised", [2, 5])
+def test_a_rotation_by_two_or_more_ends_every_earlier_key(take: Take, raised: int) -> None:
+    made = take(ApiKeyHere, {**BASE, "rotation": 2})
+    known = {**made.outputs.model_dump(), "previous": "earlier", "rotation": 2}
+    inputs = made.step.parse({**BASE, "rotation": 2 + raised})
+    found = made.step.update("key", known, inputs, take.recorder.context)
+    assert found.previous == ""
+    assert found.current not in {known["current"], "earlier", ""}
+
+
+def test_a_lower_rotation_is_refused_in_a_sentence() -> None:
+    known = {**BASE, "rotation": 3, "current": "a", "previous": "b"}
+    with pytest.raises(BadInputError, match=r"key_rotation is 2, .* of rotation 3: .*Restore the number"):
+        ApiKeyHere().diff(known, {**BASE, "rotation": 2})
+    assert ApiKeyHere().diff(known, {**BASE, "rotation": 4}).changed == {"rotation"}
 
 
 @pytest.mark.usefixtures("registry")
