@@ -68,6 +68,10 @@ def _renew(file: Path) -> None:
             continue  # the last one is valid for some minutes; the next attempt may succeed
 
 
+ENGINE = "pulumi"
+"""The name of the engine's process."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lock:
     """A lock file of the engine."""
@@ -79,13 +83,16 @@ class Lock:
     since: datetime
 
     def is_stale(self) -> bool:
-        """Whether the process ran on this machine and has ended, even if another one has its ID now."""
+        """Whether the engine ran on this machine and has ended, even if another program has its ID now.
+
+        When a process began is no sign of that: it moves with the machine's clock.
+        """
         if self.host != socket.gethostname():
             return False
         try:
             process = psutil.Process(self.pid)
             ended = process.status() == psutil.STATUS_ZOMBIE  # it was killed, and its parent has not read its exit code
-            return ended or process.create_time() > self.since.timestamp()
+            return ended or process.name() != ENGINE
         except psutil.NoSuchProcess:
             return True
 

@@ -62,10 +62,11 @@ def test_reset_stops_what_runs_from_the_folder_and_removes_it(tmp_path: Path, mo
 
 def test_reset_leaves_a_stack_alone_while_it_is_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERSONALIZE_STATE", str(tmp_path / ".personalize"))
+    monkeypatch.setattr("personalize.stack.state_store.ENGINE", psutil.Process().name())
     lock = tmp_path / ".personalize" / "local" / "state" / ".pulumi" / "locks" / "a" / "id.json"
     lock.parent.mkdir(parents=True)
     content = {"pid": os.getpid(), "username": "ada", "hostname": os.uname().nodename}
-    lock.write_text(json.dumps(content | {"timestamp": "2999-01-01T00:00:00+00:00"}))
+    lock.write_text(json.dumps(content | {"timestamp": "2020-01-01T00:00:00+00:00"}))
     with pytest.raises(errors.StackBusyError, match=f"kill -INT {os.getpid()}"):
         processes.reset_stack("local")
     assert lock.exists()

@@ -178,24 +178,33 @@ def test_every_call_waits_for_the_roles_that_bootstrap_has_just_given(
 HERE = socket.gethostname()
 
 
-def write_lock(state: Path, pid: int, host: str = HERE, since: datetime | None = None) -> Path:
-    """A lock file as the engine writes it."""
+def write_lock(state: Path, pid: int, host: str = HERE) -> Path:
+    """A lock file as the engine writes it, before the machine's clock was set forward by years."""
     path = state / ".pulumi" / "locks" / "organization" / PROJECT / "dev" / f"{pid}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    moment = (since or datetime.now(UTC)).isoformat()
+    moment = datetime(2020, 1, 1, tzinfo=UTC).isoformat()
     path.write_text(json.dumps({"pid": pid, "username": "ada", "hostname": host, "timestamp": moment}))
     return path
 
 
 @pytest.fixture(scope="module")
-def processes() -> Iterator[dict[str, int]]:
-    """The IDs of a process that runs, of one that has ended, and of one that was killed and that nobody waits for."""
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
+    """The IDs of an engine that runs, of another process, of one that has ended, and of a killed one that nobody waits
+    for."""
+    engine = tmp_path_factory.mktemp("bin") / "pulumi"
+    engine.write_text(f"#!{sys.executable}\nprint(flush=True)\nimport time\ntime.sleep(600)\n")
+    engine.chmod(0o700)
+    running = subprocess.Popen([engine], stdout=subprocess.PIPE)
+    assert running.stdout is not None
+    running.stdout.readline()
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     zombie = subprocess.Popen([sys.executable, "-c", ""])
     while psutil.Process(zombie.pid).status() != psutil.STATUS_ZOMBIE:
         time.sleep(0.01)
-    yield {"running": os.getpid(), "ended": ended.pid, "zombie": zombie.pid}
+    yield {"running": running.pid, "other": os.getpid(), "ended": ended.pid, "zombie": zombie.pid}
+    running.kill()
+    running.communicate()
     zombie.wait()
 
 
@@ -204,14 +213,14 @@ def clear(files: StackFiles, said: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("process", "since"),
-    [("ended", None), ("zombie", None), ("running", datetime(2020, 1, 1, tzinfo=UTC))],
+    "process",
+    ["ended", "zombie", "other"],
     ids=["it is gone", "it was killed", "its ID went to another one"],
 )
 def test_the_lock_of_a_process_that_has_ended_is_removed_and_said(
-    files: StackFiles, processes: dict[str, int], process: str, since: datetime | None
+    files: StackFiles, processes: dict[str, int], process: str
 ) -> None:
-    left = write_lock(files.state, processes[process], since=since)
+    left = write_lock(files.state, processes[process])
     said: list[str] = []
     clear(files, said)
     assert not left.exists()
