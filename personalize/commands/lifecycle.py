@@ -190,17 +190,18 @@ def reset_stack(stack: str) -> tuple[int, Path]:
 
     Raises `StackMissingError` if there is no folder, `StackBusyError` during an update of the stack.
     """
-    files = StackFiles(stack)
-    folder = files.folder
+    session = StackSession(stack)
+    folder = session.files.folder
     if not folder.is_dir():
         raise StackMissingError(f"There is nothing to reset: {folder} does not exist.")
-    clear_stale(files.state, stack, say)
-    service = ServiceProcesses(StackFolder(folder))
-    processes = service.all()
-    service.end(processes)
-    for run in StackFolder(folder).runs.glob("*/"):
-        end_orphan(run)
-    files.delete()
+    with session.alone():
+        clear_stale(session.files.state, stack, say)
+        service = ServiceProcesses(StackFolder(folder))
+        processes = service.all()
+        service.end(processes)
+        for run in StackFolder(folder).runs.glob("*/"):
+            end_orphan(run)
+        session.files.delete()
     return len(processes), folder
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from filelock import FileLock, Timeout
 from rich.table import Table
 
 from azure_clients.model_versions import INDEX, NoSuchVersionError, Version
@@ -17,7 +16,7 @@ from features.errors import BadInputError, reason
 from features.files import write_whole, written_aside
 from infra.settings import NAMESPACE
 from personalize.commands.lifecycle import show_update
-from personalize.errors import AnotherServesError, StackBusyError, StackMissingError
+from personalize.errors import AnotherServesError, StackMissingError
 from personalize.stack.events import OnStep, Outcome
 from personalize.stack.on_azure import azure_of, snapshots_of, versions_of
 from personalize.stack.session import StackSession
@@ -55,17 +54,12 @@ def serve(
     """
     wanted: str | int = version if version == "latest" else _number(version)
     session = StackSession(stack)
-    session.require()
-    if isinstance(wanted, int):
-        _say_who_is_known(require_version(stack, wanted), stack)
-    session.files.create_folders()
-    try:
-        with FileLock(session.files.folder / "serve.lock", timeout=0, mode=0o600):
-            _serve(session, wanted, as_json=as_json)
-    except Timeout as error:
-        raise StackBusyError(
-            f"Another `serve` of stack {stack} is running. Wait for it to end, then run this again."
-        ) from error
+    with session.alone():
+        session.require()
+        if isinstance(wanted, int):
+            _say_who_is_known(require_version(stack, wanted), stack)
+        session.files.create_folders()
+        _serve(session, wanted, as_json=as_json)
 
 
 def _serve(session: StackSession, wanted: str | int, *, as_json: bool) -> None:

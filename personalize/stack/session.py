@@ -4,18 +4,20 @@ The program is the same as for a plain `pulumi up`, which needs the variables of
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from features.errors import PersonalizationError
+from features.files import private_folder
 from infra.settings import Settings, Target, load_settings
-from personalize.errors import StackMissingError
+from personalize.errors import StackBusyError, StackMissingError
 from personalize.stack.azure_side import AzureSide
 from personalize.stack.events import EventReader, OnStep, Outcome, explain
 from personalize.stack.guards import ACCOUNT
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from personalize.stack.pulumi_command import InterruptiblePulumi
 
 Say = Callable[[str], None]
+LOCK_SECONDS = 5.0
+"""How long another command may take that only prepares an operation."""
 
 
 class StackSession:
@@ -51,6 +55,7 @@ class StackSession:
         self.stack = stack
         self._is_scratch = scratch is not None
         self._azure = AzureSide(self.files)
+        self._lock = FileLock(self.files.lock, mode=0o600)
         self._say = say
 
     def environment(self) -> dict[str, str]:
@@ -85,8 +90,8 @@ class StackSession:
         Raises the errors in `personalize.errors` about the stack's files and its lock.
         """
         self.files.committed()
-        self.files.create_folders()
-        with FileLock(self.files.folder / "prepare.lock", mode=0o600):
+        with self.alone():
+            self.files.create_folders()
             if self.exists():
                 self._state.check()
                 self._state.clear_locks(self._say)
@@ -99,19 +104,21 @@ class StackSession:
 
         `only` names the steps to update; the others stay unchanged. `PortInUseError` is raised before training.
         """
-        self.prepare()
-        settings = self._settings()
-        if settings.target is Target.LOCAL:
-            self._engine.require_port(settings.scoring, self.files.folder)
-        snapshot = self._state.snapshot()
-        self._azure.refuse_update(snapshot)
-        self._go_on_from(snapshot)
-        if refresh and self._azure.settings:
-            self._refresh([])
-            self._engine.forget_shown_pools()
-            refresh = False
-        targets = [target for step in only for target in self._with_children(step)]
-        outcome = self._engine.up(on_step, refresh=refresh, targets=targets)
+        self.files.committed()
+        with self.alone():
+            self.prepare()
+            settings = self._settings()
+            if settings.target is Target.LOCAL:
+                self._engine.require_port(settings.scoring, self.files.folder)
+            snapshot = self._state.snapshot()
+            self._azure.refuse_update(snapshot)
+            self._go_on_from(snapshot)
+            if refresh and self._azure.settings:
+                self._refresh([])
+                self._engine.forget_shown_pools()
+                refresh = False
+            targets = [target for step in only for target in self._with_children(step)]
+            outcome = self._engine.up(on_step, refresh=refresh, targets=targets)
         return replace(outcome, outputs=self._with_path(outcome.outputs))
 
     def preview(self, on_step: OnStep, *, refresh: bool = False, known_data: bool = False) -> Outcome:
@@ -122,7 +129,9 @@ class StackSession:
         """
         if not self._is_scratch and not self.exists():
             with TemporaryDirectory(prefix="personalize-") as scratch:
-                new = StackSession(self.stack, settings_file=self.files.source, say=self._say, scratch=Path(scratch))
+                new = StackSession(
+                    self.stack, settings_file=self.files.source, say=self._say, scratch=Path(scratch) / self.stack
+                )
                 return new.preview(on_step, known_data=known_data)
         self.prepare()
         settings, snapshot = self._settings(), self._state.snapshot()
@@ -138,20 +147,38 @@ class StackSession:
 
     def destroy(self, on_step: OnStep) -> Outcome:
         """Delete all resources of the stack, then the stack and its folder on this machine."""
-        self.require()
-        self.prepare()
-        self._go_on_from(self._state.snapshot(), destroys=True)
-        outcome = self._engine.destroy(on_step)
-        if left := self._state.snapshot().get("resources"):
-            raise PersonalizationError(
-                f"{len(left)} resources of stack {self.stack} are still in Pulumi's state, so the state and the "
-                f"stack's folder are kept. Run this again."
-            )
-        if renewed := self._azure.renew_suffix():
-            self._say(renewed)
-        self._state.forget()
-        self.files.delete()
+        with self.alone():
+            self.require()
+            self.prepare()
+            self._go_on_from(self._state.snapshot(), destroys=True)
+            outcome = self._engine.destroy(on_step)
+            if left := self._state.snapshot().get("resources"):
+                raise PersonalizationError(
+                    f"{len(left)} resources of stack {self.stack} are still in Pulumi's state, so the state and the "
+                    f"stack's folder are kept. Run this again."
+                )
+            if renewed := self._azure.renew_suffix():
+                self._say(renewed)
+            self._state.forget()
+            self.files.delete()
         return outcome
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let no other command on this machine prepare, change or delete the stack meanwhile; may be entered again.
+
+        Raises `StackBusyError` while another one does.
+        """
+        private_folder(self.files.lock.parent)
+        try:
+            held = self._lock.acquire(timeout=LOCK_SECONDS)
+        except Timeout as error:
+            self._state.clear_locks(self._say)  # names the engine that runs
+            raise StackBusyError(
+                f"Stack {self.stack} is being changed by another command. Wait for it to end, then run this again."
+            ) from error
+        with held:
+            yield
 
     def outputs(self) -> tuple[dict[str, Any], frozenset[str]]:
         """The stack's outputs in clear text, and the names of the secret ones. Raises `StackMissingError`."""

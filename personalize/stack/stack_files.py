@@ -42,6 +42,8 @@ class StackFiles:
         self.passphrase = self.folder / "passphrase"
         self.copy = self.folder / "stack.yaml"
         self.overrides = self.folder / "overrides.yaml"
+        self.lock = self.folder.with_name(f".{self.folder.name}.lock")
+        """Held by the command that changes the stack: beside the folder, which `delete` renames."""
 
     def create_folders(self) -> None:
         """Create the stack's folders, readable for the owner only."""
@@ -59,6 +61,7 @@ class StackFiles:
             )
         self.finish_deletion()
         self.folder.rename(self._deleted)
+        self.lock.unlink(missing_ok=True)  # `filelock` notices it, whoever waits
         self.finish_deletion()
 
     def finish_deletion(self) -> None:

@@ -14,7 +14,7 @@ from personalize.commands import lifecycle, models
 from personalize.commands.app import app
 from personalize.errors import AnotherServesError, StackBusyError
 from personalize.stack.events import Outcome
-from personalize.stack.stack_files import StackFiles
+from personalize.stack.session import StackSession
 from recommend import histories
 from steps.folders import StackFolder
 from tests.support.recommenders import write_snapshots
@@ -24,12 +24,11 @@ from tools.paths import ROOT
 DONE = Outcome(changes={}, steps={}, seconds=0.0, outputs={}, secret=frozenset(), resources=())
 
 
-class Session:
+class Session(StackSession):
     """A stack that is up; keeps how it was called."""
 
     def __init__(self, file: Path) -> None:
-        self.stack = "local"
-        self.files = StackFiles("local", file)
+        super().__init__("local", file)
         self.files.create_folders()
         self.given: dict[str, Any] = {}
         self.refuses = False
@@ -41,7 +40,7 @@ class Session:
         """It is up."""
         return True
 
-    def up(self, _: object, **given: Any) -> Outcome:
+    def up(self, *_: Any, **given: Any) -> Outcome:
         self.given = given | {"overrides": self.files.read_overrides()}
         if self.refuses:
             raise BadInputError("the engine refused")
@@ -91,9 +90,12 @@ def test_a_version_that_cannot_be_served_leaves_the_choice_as_it_was(session: Se
     assert session.files.read_overrides() == {"personalization:model_version": 2, "other": 1}
 
 
-def test_a_second_serve_at_once_is_refused_and_changes_no_choice(session: Session) -> None:
+def test_a_second_serve_at_once_is_refused_and_changes_no_choice(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("personalize.stack.session.LOCK_SECONDS", 0.0)
     session.files.write_overrides({"personalization:model_version": 2})
-    with FileLock(session.files.folder / "serve.lock"):
+    with FileLock(session.files.lock):
         assert isinstance(typed("serve", "3").exception, StackBusyError)
     assert session.files.read_overrides() == {"personalization:model_version": 2}
     assert typed("serve", "3", "--json").exit_code == 0

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from features.errors import PersonalizationError
-from personalize.errors import StackMissingError
+from personalize.errors import StackBusyError, StackMissingError
 from personalize.stack import session as sessions
 from personalize.stack.events import Outcome
 from personalize.stack.operations import Operations, listed_before
@@ -148,6 +148,30 @@ def test_a_stack_is_forgotten_after_its_resources_and_its_files_last(session_of:
     session.destroy(lambda _: None)
     assert calls.index("engine destroy") < calls.index("azure renew_suffix") < calls.index("state forget")
     assert not session.files.folder.exists()
+
+
+@pytest.mark.parametrize("goes", ["up", "destroy"])
+@pytest.mark.parametrize("comes", ["up", "destroy", "preview"])
+def test_no_other_command_begins_before_an_update_or_a_deletion_has_ended(
+    session_of: Make, monkeypatch: pytest.MonkeyPatch, goes: str, comes: str
+) -> None:
+    monkeypatch.setattr(sessions, "LOCK_SECONDS", 0.0)
+    other, calls = session_of()
+    refused: list[str] = []
+
+    def in_its_last_moment(*_: object, **__: object) -> Outcome:
+        with pytest.raises(StackBusyError, match="is being changed by another command") as caught:
+            getattr(other, comes)(lambda _: None)
+        refused.append(str(caught.value))
+        return DONE
+
+    state = {"forget": in_its_last_moment} if goes == "destroy" else {}
+    session, _ = session_of(state=state, engine={"up": in_its_last_moment} if goes == "up" else {})
+    getattr(session, goes)(lambda _: None)
+    assert len(refused) == 1
+    assert not [call for call in calls if call.startswith("engine")]
+    assert session.files.folder.exists() is (goes == "up")
+    assert session.files.lock.exists() is (goes == "up")
 
 
 LEFT = {"resources": [{"type": "one"}, {"type": "two"}]}
