@@ -1,13 +1,17 @@
 """Writes files and folders atomically: aside first, then renamed. `stamp` tells readers that it happened."""
 
+import errno
 import hashlib
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+NO_SPACE = re.compile("No space left on device|Disk quota exceeded|disk is full", re.IGNORECASE)
+"""Of the system, of folders that are copied, and of SQLite."""
 Stamp = tuple[int, int, int]
 UNREADABLE: Stamp = (0, 0, -1)
 """The stamp of a file of which the system doesn't say whether it is there."""
@@ -25,6 +29,9 @@ def written_aside(target: Path) -> Iterator[Path]:
         yield aside
         _flush(aside)
         aside.replace(target)
+    except OSError as error:
+        error.filename = error.filename or str(target)  # a write knows no path
+        raise
     finally:
         if aside.is_dir() and not aside.is_symlink():
             shutil.rmtree(aside, ignore_errors=True)
@@ -65,6 +72,14 @@ def write_whole(path: Path, text: str, mode: int = 0o666) -> None:
 def write_private(path: Path, text: str) -> None:
     """Write `text` aside, readable for the owner only, then rename."""
     write_whole(path, text, 0o600)
+
+
+def no_space(error: BaseException) -> str | None:
+    """What to do if an error is due to a full disk, with the path if it is known; None for any other error."""
+    if getattr(error, "errno", None) not in {errno.ENOSPC, errno.EDQUOT} and not NO_SPACE.search(str(error)):
+        return None
+    where = f" at {error.filename}" if isinstance(error, OSError) and error.filename else f": {error}"
+    return f"The disk is full{where}. Free some space and run again."
 
 
 def sha256(file: Path) -> str:

@@ -5,7 +5,6 @@ Only here errors become gRPC statuses: the engine shows a status as its message,
 """
 
 import asyncio
-import errno
 import os
 import sys
 import threading
@@ -21,6 +20,7 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2_grpc
 
 from azure_clients.retries import StepCancelledError
 from features.errors import PersonalizationError, reason
+from features.files import no_space
 from steps.catalogue import azure_steps, local_steps
 from steps.provider import Report, StepsProvider
 from steps.step import Place
@@ -58,9 +58,8 @@ def status_of(error: Exception) -> tuple[grpc.StatusCode, str]:
                 return grpc.StatusCode.CANCELLED, str(cause)
             case PersonalizationError():
                 return grpc.StatusCode.FAILED_PRECONDITION, str(cause)
-            case OSError() if cause.errno in (errno.ENOSPC, errno.EDQUOT):
-                where = f" at {cause.filename}" if cause.filename else ""
-                return grpc.StatusCode.FAILED_PRECONDITION, f"The disk is full{where}. Free some space and run again."
+            case _ if said := no_space(cause):
+                return grpc.StatusCode.FAILED_PRECONDITION, said
             case NotImplementedError():
                 return grpc.StatusCode.UNIMPLEMENTED, str(cause)
         cause = cause.__cause__ or cause.__context__

@@ -1,11 +1,9 @@
 """Failures of a run as sentences, for every engine."""
 
-import errno
 from pathlib import Path
 
 from features.errors import PersonalizationError, reason
-
-_NO_SPACE = "No space left on device"
+from features.files import NO_SPACE, no_space
 
 
 class DiskFullError(PersonalizationError):
@@ -36,7 +34,7 @@ def explain(error: Exception, *, log: Path) -> PersonalizationError:
 
 def is_full(error: Exception, cause: str) -> bool:
     """Whether a disk was full."""
-    return _NO_SPACE in cause or (isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT})
+    return no_space(error) is not None or NO_SPACE.search(cause) is not None
 
 
 def disk_full(cause: str, *, log: Path) -> DiskFullError:

@@ -20,6 +20,7 @@ from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
 from features.errors import BadInputError, PersonalizationError, reason
+from features.files import no_space
 from personalize.errors import GateRejectedError, StackPausedError, UpdateInterruptedError
 from personalize.stack.signals import as_ctrl_c
 from personalize.stack.stack_files import VARIABLE
@@ -213,13 +214,15 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(ExitCode.FAILED)  # nobody reads our output any more
     except OSError as error:
-        _leave(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", ExitCode.FAILED, error)
+        said = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+        _leave(no_space(error) or said, ExitCode.FAILED, error)
     except UnicodeEncodeError as error:
         shown = error.object[: error.end][-LONGEST_SHOWN:]
         _leave(f"{shown!r} cannot be written as {error.encoding}. Give text in UTF-8.", ExitCode.BAD_INPUT, error)
     except Exception as error:  # noqa: BLE001 - a user sees no traceback without --debug
         _leave(
-            f"This is a defect ({reason(error)}). Run it again with `.venv/bin/personalize --debug ...`, and report "
+            no_space(error)
+            or f"This is a defect ({reason(error)}). Run it again with `.venv/bin/personalize --debug ...`, and report "
             "what that shows.",
             ExitCode.FAILED,
             error,

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from features.errors import PersonalizationError
+from features.files import NO_SPACE
 from personalize.errors import (
     AnotherServesError,
     EngineFailedError,
@@ -234,6 +235,11 @@ def explain(
         line.strip() for line in text.splitlines() if line.strip()
     ]
     said = "; ".join(dict.fromkeys(lines[-LAST_LINES:]))
+    if NO_SPACE.search(said):
+        return EngineFailedError(
+            f"Pulumi could not finish the {operation}, since the disk is full: {said}. Free some space there, then run "
+            "this again, which names a whole copy of the state if it was cut short."
+        )
     kind = EngineForbiddenError if FORBIDDEN in text else EngineFailedError
     return kind(f"Pulumi could not finish the {operation}: {said}. {DEBUG_HINT}")
 

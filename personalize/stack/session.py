@@ -105,6 +105,7 @@ class StackSession:
         `only` names the steps to update; the others stay unchanged. `PortInUseError` is raised before training.
         """
         self.files.committed()
+        self.files.require_room()
         with self.alone():
             self.prepare()
             settings = self._settings()

@@ -23,6 +23,9 @@ from tools.paths import ROOT, stacks_folder, state_folder
 VARIABLE = "PERSONALIZE_CONFIG_FILE"
 ENCRYPTION = ("encryptionsalt", "secretsprovider", "encryptedkey")
 """What Pulumi writes into a stack file about the encryption of secrets. None of it is secret."""
+MEGABYTE = 1e6
+LEAST_MEGABYTES = 200
+"""Free space without which no update begins: room for the state with its copies, a bundle and an image."""
 HEADER = "# Written from {source} on every run: edit that file.\n"
 
 
@@ -48,6 +51,16 @@ class StackFiles:
     def create_folders(self) -> None:
         """Create the stack's folders, readable for the owner only."""
         private_folder(self.state)
+
+    def require_room(self) -> None:
+        """Raise `PersonalizationError` if the disk is nearly full: a state that is cut short can't be read again."""
+        there = next(one for one in (self.folder, *self.folder.parents) if one.exists())
+        free = shutil.disk_usage(there).free / MEGABYTE
+        if free < LEAST_MEGABYTES:
+            raise PersonalizationError(
+                f"The disk of {there} has {free:.0f} MB free, and this needs at least {LEAST_MEGABYTES} MB. Nothing was "
+                "changed. Free some space there, then run this again."
+            )
 
     def delete(self) -> None:
         """Delete the stack's folder; with the last stack, the folder of all stacks.

@@ -6,6 +6,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -322,18 +323,34 @@ def in_backend(stack: str) -> str:
 def read_snapshot(file: Path) -> dict[str, Any]:
     """The last snapshot with its secrets encrypted; empty before the first. Raises `PersonalizationError`."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        return dict(content.get("checkpoint", {}).get("latest") or {})
+        return _parsed(file)
     except (ValueError, AttributeError) as error:
-        kept = file.with_name(f"{file.name}.bak")  # the engine's copy of the state before
+        kept = _newest_whole(file)
         way_out = (
-            f"`cp {shlex.quote(str(kept))} {shlex.quote(str(file))}` restores the state before; then run this again."
-            if kept.is_file() and kept.stat().st_size
+            f"Free some space if the disk is full. `cp {shlex.quote(str(kept))} {shlex.quote(str(file))}` restores the "
+            "newest whole copy; then run this again."
+            if kept
             else "Restore the file from a backup."
         )
         raise PersonalizationError(
             f"Pulumi's state in {file} is empty or incomplete, as after a full disk. {way_out}"
         ) from error
+
+
+def _parsed(file: Path) -> dict[str, Any]:
+    content = json.loads(file.read_text(encoding="utf-8"))
+    return dict(content.get("checkpoint", {}).get("latest") or {})
+
+
+def _newest_whole(file: Path) -> Path | None:
+    """The newest of the engine's own copies of a state that is not cut short: the state before, and its backups."""
+    backups = file.parents[2] / "backups" / file.parent.name / file.stem
+    copies = [*file.parent.glob(f"{file.name}.bak"), *backups.glob("*.json")]
+    for copy in sorted(copies, key=lambda one: one.stat().st_mtime_ns, reverse=True):
+        with suppress(ValueError, AttributeError):
+            _parsed(copy)
+            return copy
+    return None
 
 
 def outputs_of(snapshot: Mapping[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:

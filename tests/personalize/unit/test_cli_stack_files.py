@@ -2,12 +2,14 @@
 
 import stat
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import yaml
 
 from features.errors import BadInputError, PersonalizationError
 from personalize.stack import stack_files
+from personalize.stack.session import StackSession
 from personalize.stack.stack_files import StackFiles
 
 
@@ -54,6 +56,17 @@ def test_passphrase_and_copy_are_for_the_owner_alone(files: StackFiles) -> None:
     for path in (files.passphrase, files.copy):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(files.folder.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(("free", "refused"), [(150e6, True), (250e6, False)])
+def test_an_update_is_refused_before_the_disk_is_too_full_to_write_its_state_whole(
+    files: StackFiles, monkeypatch: pytest.MonkeyPatch, *, free: float, refused: bool
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: Mock(free=free))
+    monkeypatch.setattr(StackSession, "prepare", Mock(side_effect=BadInputError("prepared")))
+    said = rf"{files.folder} has 150 MB free, and this needs at least 200 MB" if refused else "prepared"
+    with pytest.raises(PersonalizationError, match=said):
+        StackSession("local", files.source).up(lambda _: None)
 
 
 @pytest.mark.parametrize("content", [None, ""])

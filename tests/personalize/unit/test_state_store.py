@@ -273,12 +273,17 @@ def test_secret_outputs_are_named_and_not_shown() -> None:
 def test_a_damaged_state_names_the_copy_of_the_engine_if_there_is_one(
     tmp_path: Path, content: str, *, kept: bool
 ) -> None:
-    file = tmp_path / "my state" / "local.json"
-    file.parent.mkdir()
-    file.write_text(content)
-    copy = file.with_name("local.json.bak")
-    if kept:
-        copy.write_text(json.dumps({"checkpoint": {"latest": {"resources": [1, 2]}}}))
+    file = tmp_path / "my state" / "stacks" / PROJECT / "local.json"
+    backups = tmp_path / "my state" / "backups" / PROJECT / "local"
+    whole = json.dumps({"checkpoint": {"latest": {"resources": [1, 2]}}})
+    older, newest = backups / "local.2.json", file.with_name("local.json.bak")
+    for age, (copy, written) in enumerate(
+        [(file, content), (newest, content), (older, whole if kept else content), (backups / "local.1.json", "{}")]
+    ):
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if kept or copy.name != "local.1.json":
+            copy.write_text(written)
+            os.utime(copy, (1e9 - age, 1e9 - age))
     with pytest.raises(PersonalizationError) as caught:
         read_snapshot(file)
     command = re.search("`(cp .*)`", str(caught.value))
