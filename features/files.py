@@ -30,7 +30,8 @@ def written_aside(target: Path) -> Iterator[Path]:
         _flush(aside)
         aside.replace(target)
     except OSError as error:
-        error.filename = error.filename or str(target)  # a write knows no path
+        if error.errno and not error.filename:  # a write knows no path
+            error.filename = str(target)
         raise
     finally:
         if aside.is_dir() and not aside.is_symlink():

@@ -1,7 +1,9 @@
 """Corrects a stack's state: operations that a killed engine left open, and node pools that AKS reports twice.
 
 What was being deleted may be gone or half there: the next update reads it first, and a deletion repeats it without a
-look, since something half-deleted can't always be read. Interrupted steps find their own work again. Azure finishes what it had begun to create, then refuses to create it
+look, since something half-deleted can't always be read. Interrupted steps find their own work again.
+
+Azure finishes what it had begun to create, then refuses to create it
 again, so such resources are adopted: they are written into the state with their IDs, and a refresh of them alone reads
 or removes them. An ID is known in advance: it is a path of the names that the program chose. `pulumi refresh
 --import-pending-creates` does not work here: it marks such resources and then drops them (seen with Pulumi 3.274).

@@ -58,8 +58,8 @@ class StackFiles:
         free = shutil.disk_usage(there).free / MEGABYTE
         if free < LEAST_MEGABYTES:
             raise PersonalizationError(
-                f"The disk of {there} has {free:.0f} MB free, and this needs at least {LEAST_MEGABYTES} MB. Nothing was "
-                "changed. Free some space there, then run this again."
+                f"The disk of {there} has {free:.0f} MB free, and this needs at least {LEAST_MEGABYTES} MB. Nothing "
+                "was changed. Free some space there, then run this again."
             )
 
     def delete(self) -> None:

@@ -3,8 +3,12 @@
 import asyncio
 import errno
 import os
+import re
+import shutil
+import sqlite3
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -14,6 +18,7 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from azure_clients.retries import Context
+from features.files import written_aside
 from steps import provider, server
 from steps.catalogue import azure_steps, local_steps
 from steps.provider import StepsProvider
@@ -105,6 +110,23 @@ def test_a_full_disk_is_named_and_not_reported_as_a_defect(number: int) -> None:
     code, text = status_of(error)
     assert code is grpc.StatusCode.FAILED_PRECONDITION
     assert text == "The disk is full at /disk/state/runs/1. Free some space and run again."
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        shutil.Error([("a", "/disk/b", "[Errno 28] No space left on device: '/disk/b'")]),
+        sqlite3.OperationalError("database or disk is full"),
+        OSError(errno.ENOSPC, "No space left on device"),
+    ],
+    ids=["a copied folder", "a database", "a file that is written"],
+)
+def test_a_full_disk_is_named_whatever_was_written(error: Exception, tmp_path: Path) -> None:
+    with pytest.raises(type(error)) as raised, written_aside(tmp_path / "made"):
+        raise error
+    text = status_of(raised.value)[1]
+    assert re.fullmatch(r"The disk is full(?: at|:) .+\. Free some space and run again\.", text)
+    assert (str(tmp_path / "made") in text) is (type(error) is OSError)
 
 
 @pytest.mark.parametrize("step", [*local_steps().values(), *azure_steps().values()], ids=lambda step: step.token())
