@@ -59,7 +59,7 @@ def status_of(error: Exception) -> tuple[grpc.StatusCode, str]:
                 return grpc.StatusCode.CANCELLED, str(cause)
             case PersonalizationError():
                 return grpc.StatusCode.FAILED_PRECONDITION, str(cause)
-            case (OSError() | sqlite3.Error()) if said := no_space(cause):
+            case OSError() | sqlite3.Error() if said := no_space(cause):
                 return grpc.StatusCode.FAILED_PRECONDITION, said
             case NotImplementedError():
                 return grpc.StatusCode.UNIMPLEMENTED, str(cause)

@@ -145,5 +145,6 @@ def written_aside(folder: Path) -> Iterator[Path]:
             yield aside
     except OSError as error:
         raise DatasetError(
-            f"The dataset cannot be written to {folder}: {error}. Free space or correct permissions, then run again."
+            f"The dataset cannot be written to {folder}: {error.strerror or error}. Free space or correct "
+            "permissions, then run again."
         ) from error
