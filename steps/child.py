@@ -61,8 +61,7 @@ def run_child(
             text=True,
         )
         try:
-            started = psutil.Process(child.pid).create_time()
-            (folder / PROCESS).write_text(json.dumps({"pid": child.pid, "started": started}))
+            (folder / PROCESS).write_text(json.dumps({"pid": child.pid, "command": list(command)}))
             with _ended_on_cancel(child.pid, context):
                 for line in child.stderr or ():
                     if not on_line(line.rstrip("\n")):
@@ -89,9 +88,10 @@ def end_orphan(folder: Path) -> None:
         left = json.loads((folder / PROCESS).read_text())
     except (OSError, ValueError):
         return
-    # The process ID may have been reused; a session's ID stays reserved as long as the session exists.
+    # The process ID may have been reused by another command; when a process began moves with the machine's clock.
+    # A session's ID stays reserved as long as the session exists.
     with suppress(psutil.NoSuchProcess):
-        if psutil.Process(left["pid"]).create_time() != left["started"]:
+        if psutil.Process(left["pid"]).cmdline() != left.get("command"):
             return
     end_session(left["pid"])
 

@@ -45,8 +45,8 @@ def test_reset_stops_what_runs_from_the_folder_and_removes_it(tmp_path: Path, mo
     sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
     service = subprocess.Popen([*sleep, "--keys-file", str(folder / "service" / "keys")])
     training = subprocess.Popen(sleep, start_new_session=True)
-    started = psutil.Process(training.pid).create_time()
-    (run / "process.json").write_text(json.dumps({"pid": training.pid, "started": started}))
+    command = psutil.Process(training.pid).cmdline()
+    (run / "process.json").write_text(json.dumps({"pid": training.pid, "command": command}))
     reader = subprocess.Popen([*sleep, str(folder / "service" / "scoring.log")], cwd=folder / "service")
     try:
         assert processes.reset_stack("local") == (1, folder)

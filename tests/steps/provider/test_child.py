@@ -96,9 +96,9 @@ def test_an_interruption_ends_the_child_and_everything_that_it_started(tmp_path:
 def test_what_a_killed_run_left_behind_is_ended_and_what_only_has_its_number_is_not(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
     try:
-        for started in (1.0, psutil.Process(process.pid).create_time()):
+        for command in (["sleep", "600"], psutil.Process(process.pid).cmdline()):
             assert process.poll() is None
-            (tmp_path / PROCESS).write_text(json.dumps({"pid": process.pid, "started": started}))
+            (tmp_path / PROCESS).write_text(json.dumps({"pid": process.pid, "command": command}))
             end_orphan(tmp_path)
         assert process.wait(timeout=10) == -15
     finally:
