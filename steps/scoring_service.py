@@ -10,7 +10,7 @@ import sys
 from typing import assert_never
 
 from azure_clients.retries import Context
-from features.files import write_private, write_whole
+from features.files import private_folder, write_private, write_whole
 from steps.child import clean_environment, run_child
 from steps.folders import StackFolder
 from steps.image_content import image_digest
@@ -194,7 +194,7 @@ def _check_image(folder: StackFolder, inputs: Inputs, context: Context, *, serve
         return
     context.report("checking the new image")
     place = folder.service / "check"
-    place.mkdir(exist_ok=True)
+    private_folder(place)
     finished = run_child(
         [str(image / "entrypoint"), "--check", "--engine", inputs.settings.engine.value],
         folder=place,

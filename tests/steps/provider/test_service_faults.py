@@ -28,6 +28,14 @@ create(ScoringService(lambda stack: Path(sys.argv[1]) / stack), json.loads(sys.a
 """
 
 
+def test_a_service_whose_files_were_removed_is_replaced(stack: ServiceStack) -> None:
+    stack.serve(1)
+    shutil.rmtree(stack.folder.service)
+    stack.serve(2)
+    assert stack.ask().json()["model"]["version"] == "2"
+    assert stack.folder.service.stat().st_mode & 0o777 == 0o700
+
+
 @pytest.mark.full
 def test_a_killed_supervisor_takes_its_workers_along_and_is_seen_by_the_next_up(stack: ServiceStack) -> None:
     known, before = stack.serve(2), stack.processes.all()
