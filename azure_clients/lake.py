@@ -4,7 +4,6 @@ The Blob endpoint also works for accounts with a hierarchical namespace, where f
 """
 
 import functools
-import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
@@ -16,7 +15,7 @@ from azure_clients.retries import Context, or_none, retried
 from azure_clients.volumes import Volume
 from features.bundle import BundleError, checked_hash, is_whole
 from features.errors import PersonalizationError
-from features.files import is_inside, sha256, written_aside
+from features.files import is_inside, remove, sha256, written_aside
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
@@ -207,4 +206,4 @@ def bring(folder: LakeFolder, target: Path, bundle_hash: str) -> None:
             raise BundleError(
                 f"The bundle in {folder.url} has the hash {found}, but {bundle_hash} was expected. Train again."
             )
-        shutil.rmtree(target, ignore_errors=True)
+        remove(target)

@@ -22,7 +22,7 @@ from filelock import FileLock
 from azure_clients.model_versions import IMPORTED, MODEL, Earlier, Version, find, tags_of
 from features.bundle import Bundle, BundleError, is_whole
 from features.errors import PersonalizationError
-from features.files import is_inside, written_aside
+from features.files import is_inside, remove, written_aside
 from training.parameters import TrainingParameters
 
 CHAMPION = "champion"
@@ -149,7 +149,7 @@ class LocalRegistry:
             target.parent.mkdir(parents=True, exist_ok=True)
             with written_aside(target) as aside:
                 shutil.copytree(found, aside)
-                shutil.rmtree(target, ignore_errors=True)
+                remove(target)
         return target
 
     def fetch(self, version: Version, target: Path) -> None:

@@ -4,7 +4,6 @@ On this machine it is a folder laid out like the image.
 """
 
 import re
-import shutil
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import ClassVar
 from azure_clients.lake import bring, lake_folder
 from azure_clients.resources import ContainerRegistry, Lake
 from azure_clients.retries import Context
-from features.files import written_aside
+from features.files import remove, written_aside
 from steps.image_build import REPOSITORY, BuildFailedError, RegistryBuild, build
 from steps.image_content import BuildContext, base_images, build_context, fill, image_digest
 from steps.registry_here import LocalRegistry, bundle_folder
@@ -91,7 +90,7 @@ class ServingImageHere(Step[LocalInputs, Outputs]):
             if image_digest(folder.image(digest)) != digest:
                 with written_aside(folder.image(digest)) as aside:
                     unfinished.rename(aside)
-                    shutil.rmtree(folder.image(digest), ignore_errors=True)
+                    remove(folder.image(digest))
         return Created(digest, Outputs(digest=digest))
 
     def exists(self, identity: str, state: State, context: Context) -> bool:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from features.bundle import (
     seal,
 )
 from features.encoder import Encoder
-from features.files import written_aside
+from features.files import remove, written_aside
 from features.reference import FILE as REFERENCE
 from features.reference import Reference
 from features.schema import Schema
@@ -121,7 +120,7 @@ def write_bundle(
             recommender.save(folder / RECOMMENDER, seed=metadata.seed)
         (folder / REPORT).write_text(page.render(shown), encoding="utf-8")
         bundle_hash = seal(folder)
-        shutil.rmtree(target, ignore_errors=True)
+        remove(target)
     return Result(
         metrics=metadata.metrics,
         bundle=str(target),

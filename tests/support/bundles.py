@@ -41,7 +41,24 @@ def _cut(bundle: Path) -> None:
     (bundle / METADATA).write_bytes((bundle / METADATA).read_bytes()[:100])
 
 
-DAMAGES: tuple[Callable[[Path], None], ...] = (_empty, _cut, lambda bundle: (bundle / SCHEMA).unlink(), shutil.rmtree)
+def _file_instead(bundle: Path) -> None:
+    shutil.rmtree(bundle)
+    bundle.touch()
+
+
+def _link_instead(bundle: Path) -> None:
+    shutil.rmtree(bundle)
+    bundle.symlink_to("gone")
+
+
+DAMAGES: tuple[Callable[[Path], None], ...] = (
+    _empty,
+    _cut,
+    lambda bundle: (bundle / SCHEMA).unlink(),
+    shutil.rmtree,
+    _file_instead,
+    _link_instead,
+)
 """What a lost power supply or a careless hand does to a bundle's folder."""
 
 GOLDEN_RECORDS = 50
