@@ -55,9 +55,11 @@ class TimeFormat(StrEnum):
     """Milliseconds since 1970."""
     MICROSECONDS = "microseconds"
     """Microseconds since 1970, as Google Analytics exports them."""
+    DAYS = "days"
+    """Whole days since any day, such as `711` of a grocer's journey, or any other count that grows with time."""
 
 
-UNITS = {TimeFormat.ISO: 1e6, TimeFormat.MILLISECONDS: 1e3, TimeFormat.MICROSECONDS: 1.0}
+UNITS = {TimeFormat.ISO: 1e6, TimeFormat.MILLISECONDS: 1e3, TimeFormat.MICROSECONDS: 1.0, TimeFormat.DAYS: 86_400e6}
 """Microseconds in one of a number's units, by the formats in which a time can be a number."""
 
 TIME_FAULTS = {
@@ -66,6 +68,7 @@ TIME_FAULTS = {
     TimeFormat.MONTH_FIRST: "not a date with the month first, like 01/31/2026 23:59",
     TimeFormat.MILLISECONDS: "not a number of milliseconds since 1970",
     TimeFormat.MICROSECONDS: "not a number of microseconds since 1970",
+    TimeFormat.DAYS: "not a number of days",
 }
 """What error messages say that a wrong field is."""
 

@@ -1,5 +1,6 @@
 """Guesses the role of each column that is not a key: label, timestamp, number, category, several values, or unused."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ _NEVER_IN_TEXT = ("|", ";")
 _TITLES = {"title", "name", "description", "text", "titel", "bezeichnung", "beschreibung"}
 _MAX_COMBINED = 0.9
 """Texts that are different in more than this share of the fields are titles, and not several values each."""
+_MARKED = re.compile(r"^https?://|</?[a-zA-Z][^<]*>")
 _MAX_WORDS = 3
 _MAX_WRONG = 0.05
 _MAX_DISTINCT = 0.5
@@ -66,6 +68,8 @@ def decide_on(column: ColumnProfile, table: TableProfile) -> Decided:
     present = Counter({text: count for text, count in column.values.items() if text not in missing})
     if len(present) <= 1:
         return decide(why="is empty" if not present else f"is always {_shown(next(iter(present)))}")
+    if (marked := [text for text in present if _MARKED.search(text)]) and len(marked) > len(present) / 2:
+        return decide(why=f"holds addresses or HTML, such as {_shown(marked[0])}")
     if column.time_formats:
         return decide(why="a date or a time: under `times`, its age, hour and weekday are features")
     if any("," in text for text in present) and all(map(_is_number_with_comma, present)):
@@ -152,7 +156,7 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…")
 
 
-_LABELS = {
+LABELS = {
     "label": 5, "click": 5, "clicked": 5, "target": 4, "converted": 4, "conversion": 4, "purchased": 4, "bought": 4,
     "liked": 4, "like": 4, "rating": 4, "star": 4, "score": 3, "event": 3, "action": 3, "feedback": 3, "response": 3,
     "outcome": 3, "purchase": 3, "behavior": 3, "behaviour": 3,
@@ -178,13 +182,24 @@ _NAMED = 3
 """How likely a label a column of orders must be by its name: these usually have none."""
 _CLICKED = {"click", "clicked", "like", "liked", "yes", "y", "t", "positive"}
 """Names of events that count as a click, unless there is nothing beside them and purchases."""
-_TIMES = {"time", "timestamp", "date", "datetime", "at", "when", "ts", "day", "seen", "created"}
-_TIMES |= {"datum", "zeit", "zeitpunkt", "zeitstempel"}
+TIMES = {"time", "timestamp", "date", "datetime", "at", "when", "ts", "day", "seen", "created"}
+TIMES |= {"datum", "zeit", "zeitpunkt", "zeitstempel"}
+_OTHER_TIMES = {"birth", "birthday", "birthdate", "born", "dob", "release"}
+_OTHER_TIMES |= {"released", "expiry", "expire", "expiration"}
+_OTHER_TIMES |= {"since", "valid", "geburt", "geburtsdatum", "erscheinungsdatum"}
+"""Words in the names of times at which nobody chose anything."""
+_LATER = {"limit", "due", "approved", "paid", "sent", "shipping", "shipped", "delivery", "delivered", "fulfilled"}
+_LATER |= {"estimated", "updated", "modified", "cancelled", "refunded", "answer"}
+"""Words in the names of times after a choice, which are taken if there is no other."""
+_FEW_DAYS = 31
+"""A column of days has more numbers than this: with fewer it may be the day of a month."""
 _GOOD_OF = {5.0: 4, 10.0: 7}
 """By highest rating: from which rating on an item usually counts as liked."""
+_RATINGS = {"rating", "star", "score"}
 _MAX_EVENTS = 20
 _NUMBERS_FROM, _NUMBERS_BELOW = 1e14, 1e17
 """Numbers are taken for times from 1973 to 5138, in microseconds."""
+_MOST_DAYS = 100_000
 _ORDERS = {TimeFormat.DAY_FIRST: "day", TimeFormat.MONTH_FIRST: "month"}
 
 
@@ -220,6 +235,11 @@ class LabelGuess:
     def of_choices(self) -> bool:
         """Whether all rows are choices, so that there is a recommender and no click model."""
         return not self.column or bool(self.choice)
+
+    @property
+    def is_rating(self) -> bool:
+        """Whether it is what a user thought of an item after choosing it."""
+        return "at_least" in self.rule and bool(_RATINGS & {*words(self.column)})
 
 
 def guess_label(
@@ -280,7 +300,9 @@ def guess_timestamp(
     them, or they can't be read.
     """
     left_out = []
-    for column in columns:
+    at_choice = [one for one in columns if not _OTHER_TIMES & {*words(one.name)}]
+    at_choice.sort(key=lambda one: bool(_LATER & {*words(one.name)}))
+    for column in at_choice:
         form = _time_format(column)
         if form is None:
             continue
@@ -290,8 +312,8 @@ def guess_timestamp(
             left_out.append(Decided(column=column.name, table=table.path.name, why=why))
             continue
         return TimestampGuess(column=column.name, format=form, why=_why(column, form)), left_out
-    for column in columns:
-        is_unread = _TIMES & {*words(column.name)} and not _time_format(column) and len(column.values) > 1
+    for column in at_choice:
+        is_unread = TIMES & {*words(column.name)} and not _time_format(column) and len(column.values) > 1
         if is_unread and (of_choices or not decide_on(column, table).kind):
             strange = (text for text in column.values if all(microseconds(text, form) is None for form in TimeFormat))
             shown = _shown(next(strange, min(column.values)))
@@ -305,15 +327,20 @@ def _time_format(column: ColumnProfile) -> TimeFormat | None:
     if column.time_formats:
         return column.time_formats[0]
     numbers = column.numbers
-    if column.not_numbers or not numbers or not _TIMES & set(words(column.name)):
+    if column.not_numbers or not numbers or not TIMES & set(words(column.name)):
         return None
     first, last = numbers[0], numbers[-1]
-    fitting = (form for form, unit in UNITS.items() if first * unit >= _NUMBERS_FROM and last * unit < _NUMBERS_BELOW)
-    return next(fitting, None)
+    for form, unit in UNITS.items():
+        if form is not TimeFormat.DAYS and first * unit >= _NUMBERS_FROM and last * unit < _NUMBERS_BELOW:
+            return form
+    is_days = "day" in words(column.name) and len(numbers) > _FEW_DAYS and all(one.is_integer() for one in numbers)
+    return TimeFormat.DAYS if is_days and first >= 0 and last < _MOST_DAYS else None
 
 
 def _why(column: ColumnProfile, form: TimeFormat) -> str:
     texts = sorted(column.values, key=lambda text: microseconds(text, form) or 0)
+    if form is TimeFormat.DAYS:
+        return f"{len(column.numbers):,} whole days, from {texts[0]} to {texts[-1]}, which order the rows"
     span = f"in every row, from {texts[0]} to {texts[-1]}"
     if form in _ORDERS:
         others = [other for other in _ORDERS if other is not form]
@@ -331,12 +358,14 @@ def _why(column: ColumnProfile, form: TimeFormat) -> str:
 def _likeness(column: ColumnProfile, needed: int = 0) -> int:
     """A score of how much a column looks like a label, 0 if its name alone does less than `needed`."""
     if column.is_complete and _choice(column):
-        return max(_LABELS.values()) + 1
-    named = max((_LABELS.get(word, 0) for word in words(column.name)), default=0)
+        return max(LABELS.values()) + 1
+    named = max((LABELS.get(word, 0) for word in words(column.name)), default=0)
     binary = {text.lower() for text in column.values} in ({"0", "1"}, {"true", "false"}, {"0.0", "1.0"})
-    if not column.is_complete or named < needed or (not named and _FLAGS & {*words(column.name)}):
+    said = {*words(column.name)}
+    if not column.is_complete or named < needed or (not named and _FLAGS & said) or "verified" in said:
         return 0
-    return named + 2 * binary
+    is_rating = bool(_RATINGS & said) and not column.not_numbers and max(column.numbers, default=0) in _GOOD_OF
+    return named + 2 * (binary + is_rating)
 
 
 def _rule(column: ColumnProfile) -> tuple[dict[str, object], str] | None:

@@ -28,8 +28,6 @@ def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
     yield f"# Correct what is wrong{'' if guessed.label.of_choices else leaks}."
     table, *written = [*_table(roles.interactions, folder), *_written(guessed.lines["interactions"])]
     yield from ["interactions:", table, *written] if written else ["interactions" + table.removeprefix("  path")]
-    if len(roles.links) == 2 and not roles.is_sure:  # noqa: PLR2004 - users and items
-        yield "# Nothing tells the users' table from the items': swap the two if they are the wrong way round."
     for role, link in roles.links.items():
         yield from _entity(role, link, folder)
         yield from _written(guessed.lines[role])

@@ -1,5 +1,6 @@
 """Guesses the dataset config of a folder's tables, with a reason for each guess."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -193,27 +194,32 @@ def _add_features(guessed: Guess, taken: set[str]) -> None:
     tables = [(link.table, {link.key}) for link in roles.links.values() if link.table]
     tables.append((roles.interactions, taken))
     free = [(table, name) for table, used in tables for name in table.columns if name not in used]
-    folded = [name.lower() for _, name in free]
+    named = [(table, name.lower()) for table, _ in tables for name in table.columns]
     unread: list[str] = []
     for table, name in free:
-        left_out = partial(Decided, column=name, table=table.path.name)
-        if folded.count(name.lower()) > 1:
-            decided = left_out(why="is in several tables: rename all but one of them to use it")
-        elif name.lower() == LABEL:
-            decided = left_out(why=f"a feature cannot be called {LABEL!r}: rename it to use it")
-        elif guessed.label.of_choices and table is roles.interactions:
+        if table is roles.interactions and (guessed.label.of_choices or guessed.label.is_rating):
             unread.append(name)
             continue
+        left_out = partial(Decided, column=name, table=table.path.name)
+        if elsewhere := [other.path.name for other, found in named if found == name.lower() and other is not table]:
+            decided = left_out(why=f"{elsewhere[0]} has a column of this name, too: rename one of them to use it")
+        elif name.lower() == LABEL:
+            decided = left_out(why=f"a feature cannot be called {LABEL!r}: rename it to use it")
         else:
             decided = decide_on(table.columns[name], table)
         (guessed.features if decided.kind else guessed.left_out).append(decided)
     if unread:
         why = "only columns of users and items help a recommender"
+        if guessed.label.is_rating:
+            why = "with a rating as label, known only after the choice"
         guessed.left_out.append(Decided(column=", ".join(unread), table=roles.interactions.path.name, why=why))
 
 
-_UNDONE = {"cancelled", "canceled", "refunded", "failed", "storniert"}
+_UNDONE = {"cancelled", "canceled", "refunded", "failed", "voided", "declined", "storniert"}
+_UNDONE |= {f"wc-{status}" for status in _UNDONE}
 """Statuses of what was not bought in the end."""
+_NUMBERED = re.compile(r"#\d+")
+"""Such as `#1001`, and no colour such as `#ff00aa`."""
 _FEW_KEYS = 0.01
 """Share of the keys that must be written in several ways before these are one key; for e-mail addresses one will do."""
 _SEEN_AGAIN = 0.1
@@ -224,7 +230,7 @@ _DAY = 86_400_000_000
 def _basket(interactions: TableProfile, keys: Collection[str]) -> str:
     """The column with the number of an order, which several rows share; "" if there is none."""
     for column in interactions.columns.values():
-        is_number = is_order(column.name) or (column.values and all(text[0] == "#" for text in column.values))
+        is_number = is_order(column.name) or (column.values and all(map(_NUMBERED.fullmatch, column.values)))
         if is_number and column.filled > len(column.values) > 1 and not (column.name in keys or column.time_formats):
             return column.name
     return ""
@@ -273,10 +279,12 @@ def _of_rows(roles: Roles, label: LabelGuess, basket: str, refunds: str) -> Iter
     undone = {
         column.name: {"not": texts}
         for column in table.columns.values()
-        if column.is_complete and (texts := sorted(text for text in column.values if text.lower() in _UNDONE))
+        if (texts := sorted(text for text in column.values if text.lower() in _UNDONE))
     }
     if undone and label.of_choices and not others:
-        yield Line("# where", undone, "to leave these rows out, remove the first #")
+        counts = {text: table.columns[name].values[text] for name, one in undone.items() for text in one["not"]}
+        why = "nobody kept what was in these rows"
+        yield Line("where", undone, f"{why}: {', '.join(f'{count:,} {text}' for text, count in counts.items())}")
 
 
 def _rule_of_keys(link: Link, interactions: TableProfile) -> Iterator[Line]:

@@ -24,12 +24,19 @@ UNIT = "\x1f"
 """The separator of lists' values in profiles: ASCII's own, which is in no text."""
 IN_WORDS = (TimeFormat.ISO, TimeFormat.DAY_FIRST, TimeFormat.MONTH_FIRST)
 USERS = {"user", "customer", "member", "visitor", "person", "people", "client", "reader", "viewer", "account"}
-USERS |= {"household", "shopper", "buyer", "subscriber", "listener", "guest", "profile", "email", "mail"}
+USERS |= {"student", "learner", "pupil", "attendee", "participant", "patient"}
+USERS |= {"donor", "household", "shopper", "buyer", "subscriber"}
+USERS |= {"listener", "guest", "profile", "email", "mail"}
 USERS |= {"kunde", "kunden", "kundin", "käufer", "besucher", "benutzer", "nutzer", "mitglied"}
 ITEMS = {"item", "product", "movie", "film", "article", "book", "song", "track", "ad", "offer", "sku", "video", "game"}
+ITEMS |= {"course", "lesson", "business", "place", "restaurant", "recipe"}
+ITEMS |= {"podcast", "episode", "artist", "album", "job"}
 ITEMS |= {"variant", "asin", "ean", "stock", "artikel", "produkt", "ware"}
+TITLES = {"title", "titel", "bezeichnung"}
 ORDERS = {"order", "basket", "transaction", "invoice", "receipt", "cart", "checkout"}
 ORDERS |= {"bestell", "auftrag", "auftrags", "rechnung", "rechnungs", "beleg", "bon", "warenkorb"}
+_THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})*")
+"""Whole numbers whose comma may separate thousands, such as `1,980` yen."""
 _PLURAL = re.compile(r"(?<=..)(?<![si])(?<![^k]u)s$")
 """The s of `ads` and `skus`; those of `ts`, `class`, `analysis` and `status` are no plurals'."""
 _GERMAN = re.compile(r"(?<=..)(?=(?:nummer|nr|datum|zeit|menge)\b)")
@@ -175,6 +182,7 @@ def _has_commas(texts: Mapping[str, Mapping[str, int]]) -> bool:
         for sign in ".,"
         for one in filled
         if any(sign in text for text in one) and all(is_number(with_point(text, sign)) for text in one)
+        if not all(_THOUSANDS.fullmatch(text) for text in one)
     }
     return signs == {","}
 

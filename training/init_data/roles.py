@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, permutations, product
+from itertools import permutations, product
 
 from training.errors import GuessError
-from training.init_data.profile import ITEMS, ORDERS, USERS, ColumnProfile, TableProfile, folded, words
+from training.init_data.columns import LABELS, TIMES
+from training.init_data.profile import ITEMS, ORDERS, TITLES, USERS, ColumnProfile, TableProfile, folded, words
 from training.tables.files import files_of
 from training.tables.quick import repeats
 
@@ -20,6 +21,11 @@ _SMALL = 1e6
 """Whole numbers below it are in many columns: that they are in two says nothing of either."""
 _MIN_SHARE = 0.5
 """The least share of the interactions' distinct keys that the other table must have to link the two columns."""
+_MIN_SHARE_OF_USERS = 0.95
+"""The least share of the interactions' users that a table of users must have: rows of the others are dropped."""
+_HINTS = 3
+"""The weight in `LABELS` that a word must be above to choose between tables."""
+_TITLED = 0.01
 _MIN_SHARE_NAMED = 0.05
 """The same where both columns are called alike."""
 
@@ -42,12 +48,13 @@ class Link:
 
 @dataclass(frozen=True, kw_only=True)
 class Roles:
-    """The tables by role; `is_sure` is false if users and items may be swapped. `others` have none."""
+    """The tables by role; `others` have none."""
 
     interactions: TableProfile
     users: Link | None
     items: Link | None
     is_sure: bool
+    """Whether a name or a title tells users from items."""
     others: tuple[TableProfile, ...] = ()
 
     @property
@@ -76,17 +83,24 @@ def find_roles(profiles: Sequence[TableProfile], told: Mapping[str, TableProfile
         if all(_table(roles, role) is table for role, table in told.items())
         and all(role in roles.links and roles.links[role].foreign_key == name for role, name in keys.items())
     ]
-    best = max(found, key=_score, default=None)
     if "interactions" not in told:
-        _require_one_file(profiles if best is None else (best.interactions, *best.others))
+        # Only what a person did is learned from, if some table says so.
+        found = [roles for roles in found if roles.users and _is_person(roles.users.foreign_key)] or found
+    best = max(found, key=_score, default=None)
+    if best and "interactions" not in told:
+        best = max(
+            (roles for roles in found if _sides(roles) == _sides(best)), key=lambda one: (_says(one), _score(one))
+        )
+        _require_one_file(best)
     if best is None:
         raise GuessError(
             f"{_obstacle(profiles)}. The interactions need a column of user keys or one of item keys, and a table of "
             "users or items a column with each of them in one row. Correct the files, or write the dataset config by "
             "hand, starting from examples/tables/dataset.yaml."
         )
+    _require_sure(best)
     users = best.users
-    if users and users.table and users.table.whole and users.share < _MIN_SHARE and "users" not in told:
+    if users and users.table and users.table.whole and users.share < _MIN_SHARE_OF_USERS and "users" not in told:
         best = replace(best, users=replace(users, table=None, unused=users.table.path.name))
     return best
 
@@ -97,9 +111,48 @@ def is_order(name: str) -> bool:
     return bool(said & ORDERS and (said & _KEYS or len(said) == 1))
 
 
-def _require_one_file(tables: Sequence[TableProfile]) -> None:
-    """Raise `GuessError` if two of the tables have the same columns, such as the orders of two years."""
-    for one, other in combinations(tables, 2):
+def _is_person(name: str) -> bool:
+    said = {*words(name)}
+    return bool(said & USERS and (said & _KEYS or len(said) == 1))
+
+
+def _sides(roles: Roles) -> int:
+    """How many of users and items are known."""
+    return len(roles.links)
+
+
+def _says(roles: Roles) -> tuple[bool, bool, bool, int]:
+    """What makes one of several tables of people's choices the likelier one: a catalogue or a key of items by its name,
+    what came of a row, when it was, and the number of rows.
+    """
+    table, keys = roles.interactions, {link.foreign_key for link in roles.links.values()}
+    said = {word for name in table.columns if name not in keys for word in words(name)}
+    has_time = any(one.time_formats for one in table.columns.values()) or bool(TIMES & said)
+    has_items = roles.items is not None and bool(ITEMS & {*words(roles.items.foreign_key)} or roles.items.table)
+    return has_items, any(LABELS.get(word, 0) > _HINTS for word in said), has_time, table.rows
+
+
+def _require_sure(roles: Roles) -> None:
+    """Raise `GuessError` if neither a name nor a title tells users from items."""
+    one, other = (link.foreign_key if link else "" for link in (roles.users, roles.items))
+    if one and other and not roles.is_sure:
+        answers = (f"`--user-key {user} --item-key {item}`" for user, item in ((one, other), (other, one)))
+        raise GuessError(
+            f"Neither a name nor a title tells which of {one} and {other} of {roles.interactions.path.name} are the "
+            f"keys of users. Add {', or '.join(answers)}."
+        )
+
+
+def _has_title(link: Link | None) -> bool:
+    """Whether its table has titles, which are texts."""
+    columns = link.table.columns.values() if link and link.table else ()
+    return any(TITLES & {*words(one.name)} and len(one.not_numbers) > 1 for one in columns)
+
+
+def _require_one_file(roles: Roles) -> None:
+    """Raise `GuessError` if another table has the columns of the interactions, such as the orders of another year."""
+    one = roles.interactions
+    for other in roles.others:
         if one.columns.keys() == other.columns.keys():
             raise GuessError(
                 f"{one.path.name} and {other.path.name} have the same columns. If they are one table, move them into a "
@@ -162,7 +215,13 @@ def _roles(
 ) -> Iterator[Roles]:
     """All roles with these interactions; of several tables, one at least is linked to them, unless two are told."""
     others = [table for table in profiles if table is not interactions]
-    names = [(key, foreign, table) for table in others for key in table.columns for foreign in interactions.columns]
+    names = [
+        (key.name, foreign, table)
+        for table in others
+        for key in table.columns.values()
+        if len(key.values) > _MOSTLY * key.filled  # else it is no table of users or items
+        for foreign in interactions.columns
+    ]
     alike = any(_same_name(*one) for one in names if {*words(one[1])} & (USERS | ITEMS))
     needs_link = alike and len({*told, *keys}) < 2  # noqa: PLR2004 - such as both keys
     linked = [link for table in others for link in _links(interactions, table)]
@@ -183,13 +242,16 @@ def _roles(
             continue
         if len(tables) == 2 and tables[0] is tables[1]:  # noqa: PLR2004 - both
             continue
-        is_sure = any(_likenesses(one, other)) or bool({"users", "items"} & {*told, *keys})
+        is_named = any(_likenesses(one, other)) or bool({"users", "items"} & {*told, *keys})
+        is_sure = is_named or (_has_title(other) and not _has_title(one))
         unused = tuple(table for table in others if not any(table is used for used in tables))
         yield Roles(interactions=interactions, users=one, items=other, is_sure=is_sure, others=unused)
 
 
 def _score(roles: Roles) -> float:
-    return sum(link.score for link in roles.links.values()) + sum(_likenesses(roles.users, roles.items))
+    """How well keys and names fit; where these say the same of several tables, titles tell."""
+    of_titles = _TITLED * (_has_title(roles.items) - _has_title(roles.users))
+    return sum(link.score for link in roles.links.values()) + sum(_likenesses(roles.users, roles.items)) + of_titles
 
 
 def _likenesses(users: Link | None, items: Link | None) -> tuple[float, float]:

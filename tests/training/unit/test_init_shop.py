@@ -185,7 +185,7 @@ def test_what_comes_again_on_another_day_is_recommended_again_without_refunds(tm
     for again, quantity in (("2026-04-01", 1), ("2026-04-01", -1), ("2026-03-01", 1)):
         rows = [*log, f"u0,i0,{again},{quantity},paid", f"u1,i1,2026-03-02,{-2 if quantity > 0 else 2},paid"]
         content, text = drafted(written(tmp_path, log="\n".join(["user_id,item_id,at,quantity,state", *rows]) + "\n"))
-        assert "\n  # where: {state: {not: [Cancelled]}} # to leave these rows out" in text
+        assert "\n  where: {state: {not: [Cancelled]}} # nobody kept what was in these rows: 1 Cancelled\n" in text
         assert content.get("recommend_seen", False) is (again == "2026-04-01" and quantity > 0)
         assert content["interactions"]["refunds"] == "quantity"
 

@@ -114,7 +114,8 @@ def test_a_separator_within_a_lists_value_is_refused(tmp_path: Path, name: str) 
 
 @pytest.mark.parametrize("name", ["seen.jsonl", "seen.parquet"])
 def test_init_data_drafts_lists_and_structs(tmp_path: Path, name: str) -> None:
-    rows = [{**row, "user": f"u{number % 4}"} for number, row in enumerate([*ROWS[:2], {**ROWS[0], "tags": ["b"]}] * 8)]
+    given = [*ROWS[:2], {**ROWS[0], "tags": ["b"]}] * 8
+    rows = [{**row, "user": f"u{number % 4}", "clicked": number % 2} for number, row in enumerate(given)]
     if name == "seen.jsonl":
         (tmp_path / name).write_text(lines(rows))
     else:
