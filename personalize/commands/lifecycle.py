@@ -292,6 +292,8 @@ def show_summary(outputs: dict[str, Any], stack: str) -> None:
     if azure_of(stack) is not None:
         results.print()
         results.print(links_table(outputs, trusted_certificate(StackFiles(stack), outputs)))
+    key = f"`.venv/bin/personalize key{flag}`"
+    tell(f"Page: {outputs['endpoint']} in a browser; sign in with any name, and as password what {key} prints")
 
 
 def _somebody(stack: str, outputs: dict[str, Any]) -> str | None:

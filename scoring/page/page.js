@@ -128,15 +128,17 @@ async function describe() {
     byId("record-example").addEventListener("click", fill("record", example("/explain", "one")));
     byId("rank-example").addEventListener("click", fill("query", example("/rank", "items")));
   }
-  for (const id of ["record-card", "rank-card", "click-figures"]) byId(id).hidden = !scores;
+  for (const id of ["forms", "click-figures"]) byId(id).hidden = !scores;
   const recommends = "/recommend" in content.paths;
-  byId("recommend").hidden = !recommends;
-  if (recommends) byId("recommend-example").addEventListener("click", () => choose(example("/recommend", "history").history));
+  byId("forms").open = !recommends;
+  byId("forms").querySelector("summary").hidden = byId("recommend").hidden = !recommends;
+  if (recommends) offerExample(example("/recommend", "history").history);
 }
 
 byId("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  byId("record").focus();
+  if (!byId("recommend").hidden) byId("recommend-form").requestSubmit();
+  else byId("record").focus();
 });
 onSubmit("record-form", "record", "record-error", async (record) => showScore(record, await ask("explain", record)));
 onSubmit("rank-form", "query", "rank-error", async (query) => showRanking(query, await ask("rank", query)));

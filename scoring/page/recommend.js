@@ -90,18 +90,25 @@ function show(asked, answer) {
   byId("fallback").textContent = answer.fallback.map((one) => MEANINGS[one] ?? one).join(" ");
   const { history, chosen } = answer.known;
   byId("past").hidden = chosen === 0;
+  byId("past").open = !asked.user;
   byId("past").querySelector("summary").textContent = `What they chose: ${chosen} ${chosen === 1 ? "item" : "items"}`;
   byId("past").querySelector("p").textContent = history.map(called).join(", ") + (chosen > history.length ? ", …" : "");
   byId("recommended").hidden = false;
 }
 
 onSubmit("recommend-form", "who", "recommend-error", async (asked) => show(asked, await ask("recommend", asked)), request);
-/** Recommend to somebody who chose these items. */
-function choose(items) {
-  byId("who").value = "";
-  byId("chose").value = items.join(", ");
-  byId("chose").dispatchEvent(new Event("input"));
-  byId("recommend-form").requestSubmit();
+/** Recommend to somebody who chose these items: at once, when the button is pressed, and until a user is named. */
+function offerExample(items) {
+  const [who, chose] = [byId("who"), byId("chose")];
+  const show = () => {
+    who.value = "";
+    chose.value = items.join(", ");
+    chose.dispatchEvent(new Event("input"));
+    byId("recommend-form").requestSubmit();
+  };
+  who.addEventListener("input", () => (chose.value = chose.value === items.join(", ") ? "" : chose.value));
+  byId("recommend-example").addEventListener("click", show);
+  show();
 }
 
 byId("context").addEventListener("change", () => byId("recommend-form").requestSubmit());

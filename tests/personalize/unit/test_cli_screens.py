@@ -149,3 +149,5 @@ def test_an_update_ends_with_a_command_for_a_user_of_the_data(
     said = capsys.readouterr().out
     assert f"  .venv/bin/personalize recommend {user} --top 5\n" in said
     assert "\nReport: `.venv/bin/personalize report --open` shows it\n" in said, "the file is on another machine"
+    last = "Page: http://127.0.0.1:1 in a browser; sign in with any name, and as password what"
+    assert said.endswith(f"\n{last} `.venv/bin/personalize key` prints\n")
