@@ -14,7 +14,7 @@ FIRST = datetime(2026, 1, 5, 8, 30)  # noqa: DTZ001 - a shop's own time
 USERS, ITEMS, ORDERS = 120, 24, 1_200
 
 
-def _choices() -> Iterator[tuple[int, int, int, datetime]]:
+def choices() -> Iterator[tuple[int, int, int, datetime]]:
     """The number of an order, who chose which item in it, and when: two items an order."""
     chance = random.Random(39)  # noqa: S311 - rows for a test, no secret
     for order in range(ORDERS):
@@ -27,7 +27,7 @@ def _choices() -> Iterator[tuple[int, int, int, datetime]]:
 def click_stream(folder: Path) -> None:
     """JSON lines, a third of them without a visitor; a search has no product."""
     with (folder / "events.jsonl").open("w") as stream:
-        for number, (_, user, item, at) in enumerate(_choices()):
+        for number, (_, user, item, at) in enumerate(choices()):
             event = ("purchase", "add_to_cart", *["product_view"] * 4, "search")[number % 7]
             record = {"visitor_id": f"v{user}", "event": event, "product_id": f"P-{item}", "time": at.isoformat()}
             left_out = {"visitor_id"} if number % 3 == 1 else {"product_id"} if event == "search" else set()
@@ -36,7 +36,7 @@ def click_stream(folder: Path) -> None:
 
 def german(folder: Path) -> None:
     """As Excel saves them on a German Windows: semicolons, cp1252, dates with the day first, prices with a comma."""
-    orders = [(f"K{user:04d}", f"{item:05d}", f"{at:%d.%m.%Y}", 1 + item % 3) for _, user, item, at in _choices()]
+    orders = [(f"K{user:04d}", f"{item:05d}", f"{at:%d.%m.%Y}", 1 + item % 3) for _, user, item, at in choices()]
     articles = [
         (f"{item:05d}", f"Kännchen Größe {item}", ("Küche", "Büro")[item % 2], f"{item + 3},50")
         for item in range(ITEMS)
@@ -50,7 +50,7 @@ def shopify(folder: Path) -> None:
     header = ["Name", "Email", "Financial Status", "Paid at", "Total", "Created at", "Lineitem quantity"]
     header += ["Lineitem name", "Lineitem price", "Lineitem sku", "Lineitem requires shipping", "Vendor"]
     rows = []
-    for number, (order, user, item, at) in enumerate(_choices()):
+    for number, (order, user, item, at) in enumerate(choices()):
         email, moment = f"c{user}@example.com" if order % 25 else "", f"{at:%Y-%m-%d %H:%M:%S} +0100"
         of_order = ["", "", ""] if number % 2 else ["paid", moment, "12.50"]
         line = [
@@ -69,7 +69,7 @@ def parquet(folder: Path) -> None:
     """Orders and products as a warehouse writes them, with integer keys and times."""
     rows = [
         {"order_id": 5_000 + order, "customer_id": user, "product_id": item, "ordered_at": at, "quantity": 1}
-        for order, user, item, at in _choices()
+        for order, user, item, at in choices()
     ]
     products = [{"id": item, "name": f"Lamp {item}", "room": ("hall", "attic")[item % 2]} for item in range(ITEMS)]
     pd.DataFrame(rows).to_parquet(folder / "orders.parquet")
