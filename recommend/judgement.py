@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from enum import StrEnum
 from typing import Protocol, Self
 
 import msgspec
@@ -93,6 +94,15 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Outcome(StrEnum):
+    """What a judgement comes to, in a line."""
+
+    BETTER = "better"
+    NOT_SHOWN = "not shown to be better"
+    WORSE = "worse (would not be served)"
+    TOO_FEW = "too few customers"
+
+
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a recommender may serve, with the reason in a sentence, and what it was judged by.
 
@@ -114,7 +124,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     users: int = 0
     new_users: int = 0
     found_more: tuple[float, float] | None = None
-    """The 95 % interval of the share of users by which more find something here than among the most popular items."""
+    """The 95 % interval of the share of users by which more find something here than by the `stronger` baseline."""
     items: int = 0
     first_stage: str = ""
     regularisation: float = 0.0
@@ -128,6 +138,20 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     warning: str = ""
     figures: dict[str, Figures] = msgspec.field(default_factory=dict)
     figures_of_new: dict[str, Figures] = msgspec.field(default_factory=dict)
+
+    @property
+    def stronger(self) -> str:
+        """The one of `BASELINES` by which more users find something."""
+        return max((name for name in BASELINES if name in self.figures), key=lambda name: self.figures[name].found)
+
+    @property
+    def outcome(self) -> Outcome:
+        """Whether it is better than the `stronger` baseline; what the gate rejects is worse."""
+        if not self.figures:
+            return Outcome.TOO_FEW
+        if not self.accepted:
+            return Outcome.WORSE
+        return Outcome.BETTER if self.found_more and self.found_more[0] > 0 else Outcome.NOT_SHOWN
 
     def scalars(self) -> dict[str, float]:
         """NDCG@10 and recall@10 of the recommender and of popularity as single values; empty without figures."""
@@ -175,8 +199,7 @@ def judge(
     if of_new:
         of_new[RECOMMENDER] = of_new[for_new]
     accepted, reason = _verdict(found, seed)
-    found_more = found[RECOMMENDER].found_by_users.astype(np.float64) - found[POPULARITY].found_by_users
-    return Judgement(
+    judged = Judgement(
         accepted=accepted,
         reason=f"{reason}{WITHIN_VISITS if is_divided else ''}",
         by_time=choices.times is not None and bool(np.ptp(choices.times) > 0),
@@ -185,7 +208,6 @@ def judge(
         repeats=repeats,
         users=len(asked),
         new_users=len(new) // 2 if of_new else len(new),
-        found_more=interval(found_more, seed),
         items=len(parts.items),
         first_stage=chosen.learner.name,
         regularisation=chosen.regularisation,
@@ -199,6 +221,8 @@ def judge(
         figures={name: Figures.of(one, may_be) for name, one in found.items()},
         figures_of_new={name: Figures.of(one, may_be) for name, one in of_new.items()},
     )
+    more = found[RECOMMENDER].found_by_users.astype(np.float64) - found[judged.stronger].found_by_users
+    return msgspec.structs.replace(judged, found_more=interval(more, seed))
 
 
 def _rankers(

@@ -24,8 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with without(*(["pandas"] if chosen(parsed.training.engine) is EngineName.LOCAL else [])):
             manifest = recorded(parsed.data) or describe(parsed.dataset)
         check_split(parsed.dataset, parsed.training.split)
-        from training.run import train  # noqa: PLC0415 - takes seconds; wrong options are reported before
+        from training.run import end_on_signals, train  # noqa: PLC0415 - takes seconds; wrong options come before
 
+        end_on_signals()
         result = train(parsed, manifest)
     except PersonalizationError as error:
         sys.stderr.write(f"{ERROR}{error}\n")

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,10 +102,11 @@ def write_bundle(
     shown: ReportData | RecommenderReport,
     rows: dict[str, int],
     seconds: dict[str, float],
+    counted: Mapping[str, int],
 ) -> Result:
     """Write a bundle to the folder `target`, in place of a former one. After a failure nothing has changed there.
 
-    `shown` is what its report shows, `rows` counts the rows by part of the split.
+    `shown` is what its report shows, `rows` counts the rows by part of the split, and `counted` users and items.
     """
     from training.report import page  # noqa: PLC0415 - Matplotlib takes a second; wrong data is reported before
 
@@ -129,4 +130,6 @@ def write_bundle(
         report=str(target / REPORT),
         rows=rows,
         seconds=seconds,
+        counted=counted,
+        examples=shown.examples,
     )

@@ -428,6 +428,7 @@ class TablesSpec(Strict):
     missing: tuple[str, ...] = ("",)
     """The texts that mean missing in every column that does not name its own; the empty text always does."""
     _forgotten: Forgotten = PrivateAttr(default=NOBODY)
+    _share: float = PrivateAttr(default=1.0)
 
     @field_validator("numeric")
     @classmethod
@@ -599,6 +600,17 @@ class TablesSpec(Strict):
         users.require(AS_WRITTEN if self.users is None else self.users.keys.rule)
         spec = self.model_copy()
         spec._forgotten = users  # noqa: SLF001 - its own
+        return spec
+
+    @property
+    def share(self) -> float:
+        """The share of the users whose rows are read."""
+        return self._share
+
+    def of_users(self, share: float) -> "TablesSpec":
+        """The same config for tables of which the rows of such a share of the users are read."""
+        spec = self.model_copy()
+        spec._share = share  # noqa: SLF001 - its own
         return spec
 
     def with_tables(self, **fields: Mapping[str, object]) -> "TablesSpec":

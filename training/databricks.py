@@ -27,7 +27,7 @@ from training.platform import own_disk
 from training.privileges import READ, READ_AND_WRITE, not_granted
 from training.progress import ERROR
 from training.request import LakeRequest
-from training.run import train
+from training.run import end_on_signals, train
 
 CHUNK_BYTES = 8 << 20
 NAME_PARTS = 5
@@ -147,6 +147,7 @@ def _run(request: LakeRequest, own: Path, shared: Path) -> None:
     )
     passed_over = request.passed_over  # from now on the same
     output, target = own / "output", request.output / BUNDLE
+    end_on_signals()
     result = train(request.model_copy(update={"output": output, "work": shared}), manifest)
     shutil.rmtree(target, ignore_errors=True)
     copy_files(Path(result.bundle), target)

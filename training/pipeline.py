@@ -285,7 +285,7 @@ class Pipeline:
         """A hash of everything that intermediate files depend on."""
         parameters = self._training.model_dump_json(exclude=NOT_OF_THE_MODEL)
         passed_over = sorted(self._arguments.passed_over.users)
-        inputs = f"{self._manifest.hash} {training_code_hash()} {parameters} {passed_over}"
+        inputs = f"{self._manifest.hash} {training_code_hash()} {parameters} {passed_over} {self._spec.share}"
         return hashlib.sha256(inputs.encode()).hexdigest()
 
     def first_half(self) -> Half:
@@ -354,6 +354,7 @@ class Pipeline:
                 shown=shown,
                 rows={part.value: prepared.counts[part] for part in Part},
                 seconds=self._progress.seconds,
+                counted={} if recommended is None else recommended.counted,
             )
 
     def _stage(self, name: str, detail: str) -> AbstractContextManager[None]:

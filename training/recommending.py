@@ -370,4 +370,5 @@ def train_recommender(
             shown=shown,
             rows={},
             seconds=progress.seconds,
+            counted=recommended.counted,
         )

@@ -1,6 +1,6 @@
 """The result of a run: metrics, verdict and the bundle's path, as one JSON object or as text."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,10 +11,13 @@ from recommend.judgement import Judgement
 from recommend.recommender import METRIC
 from training.evaluation.gate import Judged
 from training.model.fitted import Fitted
+from training.report.examples import ExampleList
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a run; `rows` by part of the split, `seconds` by stage."""
+    """The result of a run; `rows` by part of the split, `seconds` by stage, `counted` as in its report, with what is
+    recommended to made-up people.
+    """
 
     metrics: dict[str, Any]
     bundle: str
@@ -23,6 +26,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     report: str
     rows: dict[str, int]
     seconds: dict[str, float]
+    counted: Mapping[str, int] = {}
+    examples: Sequence[ExampleList] = ()
 
     def to_json(self) -> str:
         """One line of JSON."""

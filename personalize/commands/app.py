@@ -33,7 +33,7 @@ class LazyCommand(TyperCommand):
     def __init__(self, module: str, function: str, panel: str) -> None:
         """`panel` is its heading in `--help`. Nothing is imported yet."""
         described = _docstrings(module)[function]
-        super().__init__(function.replace("_", "-"), help=described, rich_help_panel=panel, rich_markup_mode="rich")
+        super().__init__(_name(function), help=described, rich_help_panel=panel, rich_markup_mode="rich")
         self._place = module, function
 
     @cached_property
@@ -55,6 +55,11 @@ class LazyCommand(TyperCommand):
     def get_params(self, ctx: Any) -> Any:  # noqa: ANN401 - see `_command`
         """The command's parameters."""
         return self._command.get_params(ctx)
+
+
+def _name(function: str) -> str:
+    """The command that a function is; one that Python reserves ends in `_`."""
+    return function.rstrip("_").replace("_", "-")
 
 
 def _stack_file() -> Any:  # noqa: ANN401 - see `LazyCommand`
@@ -135,6 +140,7 @@ PANELS = {
     ),
     "The service": ("service.predict", "service.rank", "service.recommend", "service.key"),
     "Data and models": (
+        "try_out.try_",
         "init_data.init_data",
         "data.catalogue",
         "data.forget",
@@ -179,7 +185,7 @@ app = typer.Typer(
 
 def command_names() -> list[str]:
     """The name of every command, in the order of `--help`."""
-    return [place.partition(".")[2].replace("_", "-") for places in PANELS.values() for place in places]
+    return [_name(place.partition(".")[2]) for places in PANELS.values() for place in places]
 
 
 def _show_version(value: bool) -> None:  # noqa: FBT001 - the signature that typer calls

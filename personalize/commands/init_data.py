@@ -10,6 +10,7 @@ import typer
 import yaml
 
 from features.errors import BadInputError
+from features.files import write_whole
 from personalize.terminal import Json, print_json, say, tell
 from tools.paths import ROOT
 from training.config import TablesSpec
@@ -24,6 +25,12 @@ from training.tables.files import load_spec
 from training.tables.quick import look_at
 
 NAME = "dataset.yaml"
+
+
+class FolderError(BadInputError):
+    """A folder that can't be made."""
+
+
 Table = Annotated[Path | None, typer.Option(help="This table's file or folder in FOLDER, if it is not recognised.")]
 Key = Annotated[str | None, typer.Option(help="The interactions' column with these keys, if it is not recognised.")]
 
@@ -62,14 +69,14 @@ def init_data(
     target, stack_file = _target(output or folder / NAME, force=force), Path(f"{folder.resolve().name}.yaml")
     if stack_file.absolute() == target:
         raise BadInputError(f"{target} would be the dataset config and the stack file. Add --output FILE.")
-    stack = _stack_of(target)
+    stack = stack_of(target)
     _target(stack_file, force=force or (stack_file.is_file() and stack_file.read_bytes() == stack.encode()))
     told = {"interactions": interactions, "users": users, "items": items}
     keys = {role: name for role, name in (("users", user_key), ("items", item_key)) if name is not None}
     files = {role: folder / path.expanduser() for role, path in told.items() if path is not None}
     guessed = guess(folder, files, label, keys)
     say(f"Writing {target}, and checking the tables against it.")
-    spec = _drafted(target, guessed, trial=trial)
+    spec = drafted(target, guessed, trial=trial)
     stack_file.write_text(stack, encoding="utf-8")
     if as_json:
         print_json({"path": target, "stack_file": stack_file.absolute(), "dataset": spec.model_dump(mode="json")})
@@ -78,7 +85,7 @@ def init_data(
     say(f"Correct it, then run: .venv/bin/personalize up --config-file {shlex.quote(str(stack_file))}")
 
 
-def _stack_of(target: Path) -> str:
+def stack_of(target: Path) -> str:
     """A stack file for this dataset config; paths in it start at the repository."""
     spec = target.relative_to(ROOT) if target.is_relative_to(ROOT) else target
     dataset = {"kind": "tables", "spec": str(spec)}
@@ -86,7 +93,7 @@ def _stack_of(target: Path) -> str:
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 
-def _drafted(target: Path, guessed: Guess, *, trial: bool) -> TablesSpec:
+def drafted(target: Path, guessed: Guess, *, trial: bool) -> TablesSpec:
     """The config that was written to `target`, with what a trial of the keys gained."""
     former = target.read_bytes() if target.is_file() else None
     try:
@@ -100,6 +107,17 @@ def _drafted(target: Path, guessed: Guess, *, trial: bool) -> TablesSpec:
             target.write_bytes(former)
         raise
     return spec
+
+
+def made(folder: Path) -> Path:
+    """Make a folder, and return the highest new one, or itself. Raises `FolderError` if that can't be done."""
+    new = [one for one in (folder, *folder.parents) if not one.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        said = f"{folder} cannot be made: {error.strerror}. Correct the permissions of the folder in which it would be."
+        raise FolderError(said) from error
+    return new[-1] if new else folder
 
 
 def _target(output: Path, *, force: bool) -> Path:
@@ -121,7 +139,7 @@ def _tried(spec: TablesSpec, guessed: Guess) -> Gains | None:
 
 def _written(target: Path, guessed: Guess) -> TablesSpec:
     """The config that was written to `target`, after a look at the tables. Raises the `DatasetError` that fits."""
-    target.write_text(to_yaml(guessed, target.parent.resolve()), encoding="utf-8")
+    write_whole(target, to_yaml(guessed, target.parent.resolve()))
     spec = load_spec(target)
     look_at(table_rules(spec))
     return spec

@@ -16,6 +16,10 @@ _PLAIN = re.compile(r"^[A-Za-z_][A-Za-z0-9_./-]*$")
 _WORDS_OF_YAML = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
+DRAFT, LEFT_OUT = "# A draft", "# Left out:"
+"""How a draft begins, and the line above what it leaves out. Its other lines of comments are doubts."""
+
+
 def to_yaml(guessed: Guess, folder: Path) -> str:
     """The text of the config file in `folder`."""
     return "\n".join(_lines(guessed, folder)) + "\n"
@@ -23,7 +27,7 @@ def to_yaml(guessed: Guess, folder: Path) -> str:
 
 def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
     roles = guessed.roles
-    yield "# A draft, guessed from the files by `.venv/bin/personalize init-data`; each guess has its reason beside it."
+    yield f"{DRAFT}, guessed from the files by `.venv/bin/personalize init-data`; each guess has its reason beside it."
     leaks = ", and remove columns that are known only after a click: they leak the target"
     yield f"# Correct what is wrong{'' if guessed.label.of_choices else leaks}."
     table, *written = [*_table(roles.interactions, folder), *_written(guessed.lines["interactions"])]
@@ -54,7 +58,7 @@ def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
     if features := list(_features(guessed)):
         yield from ("", *features)
     if left_out := list(_left_out(guessed)):
-        yield from ("", "# Left out:", *left_out)
+        yield from ("", LEFT_OUT, *left_out)
 
 
 def _features(guessed: Guess) -> Iterator[str]:

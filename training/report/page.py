@@ -35,8 +35,9 @@ def found_by_customers(judgement: Judgement) -> list[str]:
                 f"among ten recommendations; with bestsellers {popular}{own}."
             )
     if sentences and judgement.found_more is not None:
-        low, high = (round(100 * bound) for bound in judgement.found_more)
-        sentences[0] += f" The difference to bestsellers is {low:+} to {high:+} (95 % interval)."
+        low, high = (100 * bound for bound in judgement.found_more)
+        stronger = "bestsellers" if judgement.stronger == POPULARITY else "the latter"
+        sentences[0] += f" The difference to {stronger} is {low:+.1f} to {high:+.1f} (95 % interval)."
     if sentences:
         sentences.append("This looks back at choices that were held out from training; it does not promise sales.")
     return sentences

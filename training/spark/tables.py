@@ -27,7 +27,7 @@ from training.spark.scans import interruptible, mapped
 from training.tables.columns import KEYS, keys_by_column, table_rules
 from training.tables.progress import Reporter
 from training.tables.quick import READ, unknown
-from training.tables.reading import NOT_RIGHT, check, explain, hashed_rows, unchanged, without_forgotten
+from training.tables.reading import NOT_RIGHT, check, explain, hashed_rows, of_read_users, unchanged
 from training.tables.typed import REPEATED, ROW_KEY, TableRules, cleaned, typed
 
 NAMED = "named"
@@ -143,7 +143,7 @@ def _with_types(
 ) -> Converted:
     """A table's rows with the columns of `_types`, or hashed."""
     read, named = reader.columns(batch)
-    columns = without_forgotten(read, rules)
+    columns = of_read_users(read, rules)
     table = typed(columns, rules)
     kept = cleaned(columns, rules)[0] if rules.one_row_per else {}
     columns_of = {

@@ -148,6 +148,7 @@ def table_rules(spec: TablesSpec, *, listed: bool = False) -> dict[str, TableRul
             timestamp=spec.timestamp if table in times else None,
             one_row_per=spec.one_row_per if table == "interactions" else (),
             forgotten=spec.forgotten,
+            share=spec.share,
             whole_row=tuple(shared_columns(files[table])) if table in unique else (),
             key_rules={key: rule for key, rule in rules.items() if key in keys[table]},
             missing={name: spec.missing_in(name) for name in (*headers[table], *(one.name for one in located[table]))},

@@ -25,6 +25,7 @@ from training.config import TablesSpec
 from training.errors import BadRowsError, DatasetError, EmptyDatasetError, require_both_classes
 from training.kernels.columns import LABEL, TIME
 from training.kernels.hashed import Fields, hashed
+from training.kernels.xxh64 import distinct_texts
 from training.tables import opening
 from training.tables.columns import KEYS, keys_by_column, table_rules
 from training.tables.files import TableFile
@@ -80,14 +81,18 @@ def _head(block: TypedTable) -> tuple[Numbers, Numbers, npt.NDArray[np.int8]]:
     return key, time, label
 
 
-def without_forgotten(columns: Mapping[str, pa.Array], rules: TableRules) -> Mapping[str, pa.Array]:
-    """The rows of users who were not forgotten."""
+def of_read_users(columns: Mapping[str, pa.Array], rules: TableRules) -> Mapping[str, pa.Array]:
+    """The rows of users who were not forgotten, and are in the share that is read. Who has no key counts by basket."""
     column = rules.keys.get(USER_KEY)
-    if column is None or not rules.forgotten.users:
+    if column is None or not (rules.forgotten.users or rules.share < 1):
         return columns
     users = normalized(texts_of(columns[column]), rules.key_rule(USER_KEY))
     gone = [user for user in pc.unique(users).to_pylist() if user in rules.forgotten]
     kept = pc.invert(pc.is_in(users, text_array(gone)))
+    if rules.share < 1:
+        if rules.source.basket in columns:
+            users = pc.if_else(pc.equal(users, ""), texts_of(columns[rules.source.basket]), users)
+        kept = pc.and_(kept, pa.array(distinct_texts(users).view(np.uint64) < rules.share * 2.0**64))
     return {name: values.filter(kept) for name, values in columns.items()}
 
 
@@ -221,7 +226,7 @@ def _typed(rules: TableRules) -> Iterator[TypedTable]:
     """The rows of a table, or of a part of one."""
     for file in rules.files:
         for chunk in chunks(file, rules.columns):
-            yield typed(without_forgotten(chunk.columns(), rules), rules)
+            yield typed(of_read_users(chunk.columns(), rules), rules)
 
 
 def _joined(

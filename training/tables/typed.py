@@ -69,6 +69,8 @@ class TableRules:
     """The texts that mean missing, by column; the empty text always does."""
     forgotten: Forgotten = NOBODY
     """Users whose rows are not read."""
+    share: float = 1.0
+    """The share of the users whose rows are read, by the hash of their key."""
     whole_row: tuple[str, ...] = ()
     """The columns by whose hash one row of a key is kept; none where a second row is refused."""
     key_rules: Mapping[str, KeyRule] = field(default_factory=dict, hash=False)
