@@ -17,7 +17,6 @@ from training.config import TablesSpec
 from training.errors import DatasetError
 from training.init_data.draft import to_yaml
 from training.init_data.guess import Gains, Guess, guess
-from training.init_data.trial import STAGE, try_keys
 from training.progress import Progress
 from training.streams import LOG, output_to
 from training.tables.columns import table_rules
@@ -128,6 +127,8 @@ def _target(output: Path, *, force: bool) -> Path:
 
 
 def _tried(spec: TablesSpec, guessed: Guess) -> Gains | None:
+    from training.init_data.trial import STAGE, try_keys  # noqa: PLC0415 - takes seconds, and is often not needed
+
     say(f"Trying {' and '.join(guessed.keys)} as features; --no-trial leaves that out.")
     with TemporaryDirectory(prefix="init-data-") as folder, output_to(Path(folder) / LOG) as terminal:
         try:

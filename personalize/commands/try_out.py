@@ -26,8 +26,10 @@ from training.errors import GuessError
 from training.failure import OutOfMemoryError, RunFailedError
 from training.init_data.draft import DRAFT, LEFT_OUT
 from training.init_data.guess import guess
+from training.local.pool import UNNEEDED
+from training.model.unneeded import without
 from training.parameters import EngineName, TablesDataset, TrainingParameters
-from training.report.page import found_by_customers
+from training.report.sentences import found_by_customers
 from training.request import TrainingRequest
 from training.result import Result
 from training.tables.files import files_of, load_spec
@@ -66,6 +68,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
         return Outcome.BETTER if self.result.verdict.accepted else Outcome.WORSE
 
 
+@without(*UNNEEDED)
 def try_(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the tables are. It is only read.")],
     *,

@@ -17,7 +17,8 @@ from training.evaluation.gate import EarlierVersion
 from training.parameters import GateParameters, TrainingParameters
 from training.report.data import ColumnSummary, RecommenderReport, ReportData
 from training.report.examples import ExampleList, example_lists
-from training.report.page import found_by_customers, render
+from training.report.page import render
+from training.report.sentences import found_by_customers
 
 
 @pytest.fixture(scope="module")
