@@ -101,6 +101,7 @@ class Outcome(StrEnum):
     NOT_SHOWN = "not shown to be better"
     WORSE = "worse (would not be served)"
     TOO_FEW = "too few customers"
+    NOT_JUDGED = "not judged"
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,10 +15,15 @@ ERROR = "error: "
 """Prefix of the line with the reason of a failure."""
 
 
+BRIEF_SECONDS = 10.0
+"""Time between two brief lines about how far a stage is."""
+
+
 class Format(StrEnum):
-    """The format of progress and of results."""
+    """The format of progress and of results. Brief progress seldom says how far a stage is."""
 
     TEXT = "text"
+    BRIEF = "brief"
     JSON = "json"
 
 
@@ -41,7 +46,7 @@ class Progress:
         self._only = only
         self._style = style
         self._lock = threading.Lock()
-        self._last = ""
+        self._last, self._written = "", time.monotonic()
         self.seconds: dict[str, float] = {}
 
     def __call__(
@@ -60,10 +65,12 @@ class Progress:
         message = f"{stage}: {detail}{left}"
         report = Report(stage=stage, message=message, done=done, total=total, seconds_left=seconds_left)
         with self._lock:
-            if message == self._last:
+            now = time.monotonic()
+            is_soon = done is not None and now < self._written + BRIEF_SECONDS
+            if message == self._last or (is_soon and self._style is Format.BRIEF):
                 return
-            self._last = message
-            line = message if self._style is Format.TEXT else msgspec.json.encode(report).decode()
+            self._last, self._written = message, now
+            line = msgspec.json.encode(report).decode() if self._style is Format.JSON else message
             self._stream.write(line + "\n")
             self._stream.flush()
 

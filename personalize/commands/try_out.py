@@ -9,6 +9,8 @@ from typing import Annotated
 
 import msgspec
 import typer
+from rich.padding import Padding
+from rich.text import Text
 
 from features.bundle import REPORT
 from features.files import write_whole
@@ -29,6 +31,7 @@ from training.init_data.guess import guess
 from training.local.pool import UNNEEDED
 from training.model.unneeded import without
 from training.parameters import EngineName, TablesDataset, TrainingParameters
+from training.progress import Format
 from training.report.sentences import found_by_customers
 from training.request import TrainingRequest
 from training.result import Result
@@ -61,10 +64,10 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.convert(metrics[METRIC], Judgement) if METRIC in metrics else None
 
     @property
-    def outcome(self) -> str:
+    def outcome(self) -> Outcome:
         """That of the recommender, or without users and items of the click model."""
         if judgement := self.judgement:
-            return judgement.outcome if self.result.counted else "not judged"
+            return judgement.outcome if self.result.counted else Outcome.NOT_JUDGED
         return Outcome.BETTER if self.result.verdict.accepted else Outcome.WORSE
 
 
@@ -92,8 +95,9 @@ def try_(
     config = _config(folder, place)
     dataset = TablesDataset(kind="tables", spec=config)
     manifest = describe(dataset)
-    request = TrainingRequest(dataset=dataset, training=TrainingParameters(engine=EngineName.LOCAL), output=place / RUN)
-    found = _found(request, manifest, load_spec(config), everything=everything)
+    training = TrainingParameters(engine=EngineName.LOCAL)
+    request = TrainingRequest(dataset=dataset, training=training, output=place / RUN, progress=Format.BRIEF)
+    found = _found(place / RUN, request, manifest, load_spec(config), everything=everything)
     write_whole(place / STACK, stack_of(config))
     doubts, report = [*filter(None, [manifest.dropped]), *_doubts(config)], place / RUN / "bundle" / REPORT
     commands = [] if find_spec("pulumi") else ["make setup"]
@@ -101,14 +105,13 @@ def try_(
     said = [*filter(None, [found.read]), *_sentences(found)]
     if as_json:
         shown = {"dataset_config": config, "said": said, "verdict": found.outcome, "doubts": doubts, "report": report}
-        print_json(shown | {"commands": commands} | msgspec.to_builtins(found.result))
+        print_json(shown | {"commands": commands, "result": msgspec.to_builtins(found.result)})
     else:
         _show(found, said)
         if doubts:
-            tell(
-                f"\nDoubts, and what is left out ({shown_path(config)} has the reasons; correct it and run this again):"
-            )
-            tell("\n".join(f"  {line}" for line in doubts))
+            tell("\nDoubts, and what is left out:")
+            _indented(doubts)
+            tell(f"  {shown_path(config)} has more: correct it, and run this again.")
         tell(f"\nReport: {shown_path(report)} (--open opens it)")
         tell("To serve this:\n" + "\n".join(f"  {command}" for command in commands))
     if show:
@@ -136,7 +139,9 @@ def _config(folder: Path, place: Path) -> Path:
     except GuessError as error:
         if "--" not in str(error):
             raise
-        command = f".venv/bin/personalize init-data {shlex.quote(str(folder))} --output {shlex.quote(str(draft))}"
+        command = (
+            f".venv/bin/personalize init-data {shlex.quote(str(folder))} --output {shlex.quote(str(shown_path(draft)))}"
+        )
         raise GuessError(f"{error} These are options of `{command}`. Run that, and then `try` again.") from error
     new = made(place)
     try:
@@ -147,13 +152,13 @@ def _config(folder: Path, place: Path) -> Path:
     return draft
 
 
-def _found(request: TrainingRequest, manifest: Manifest, spec: TablesSpec, *, everything: bool) -> Found:
+def _found(run: Path, request: TrainingRequest, manifest: Manifest, spec: TablesSpec, *, everything: bool) -> Found:
     """What the last run found if nothing has changed since, else what a new one finds."""
     from training.run import run_hash, train  # noqa: PLC0415 - takes a second, and wrong tables are reported before
 
     rows = _rows(spec)
     share = 1.0 if everything or spec.users is None else min(1.0, MOST_ROWS / max(rows, 1))
-    inputs, run = f"{run_hash(request, manifest)} {share}", request.output or TRIES
+    inputs = f"{run_hash(request, manifest)} {share}"
     try:
         last = msgspec.json.decode((run / FOUND).read_bytes(), type=Found)
         if last.inputs == inputs and Path(last.result.report).is_file():
@@ -181,7 +186,11 @@ def _rows(spec: TablesSpec) -> int:
     rows = 0
     for file in files_of(spec.interactions):
         for chunk in chunks(file, [spec.users.foreign_key] if spec.users else []):
-            rows += chunk.rows.count(b"\n") if isinstance(chunk.rows, bytes) else chunk.rows.num_rows
+            found = chunk.rows
+            if isinstance(found, bytes):
+                rows += found.count(b"\n") + (not found.endswith(b"\n"))
+            else:
+                rows += found.num_rows
     return rows
 
 
@@ -204,13 +213,15 @@ def _sentences(found: Found) -> Iterator[str]:
         yield from found_by_customers(judgement)
         yield f"Verdict: {found.outcome}{WHY.get(found.outcome) or f'. {judgement.reason}'}"
     if "auc" in found.result.metrics:
-        passed = "they may be served" if verdict.accepted else "they would not be served, nor recommendations with them"
-        yield f"Verdict on click probabilities: {passed}. {verdict.reasons[0]}"
+        others = ", and no recommendations with them" if judgement else ""
+        passed = "may be served" if verdict.accepted else f"would not be served{others}"
+        yield f"Verdict on click probabilities: they {passed}. {verdict.reasons[0]}"
 
 
 def _show(found: Found, said: Sequence[str]) -> None:
     """Print what was found for a person, with tables and lists."""
-    tell("\n".join(said))
+    for sentence in said:
+        results.print(sentence, markup=False, soft_wrap=False)
     if "auc" in found.result.metrics:
         results.print()
         results.print(metrics_table(found.result.metrics))
@@ -219,7 +230,12 @@ def _show(found: Found, said: Sequence[str]) -> None:
         results.print(recommender_table(found.result.metrics[METRIC]))
     for example in found.result.examples[:LISTS]:
         tell(f"\nTo somebody who chose {' and '.join(example.history)}:")
-        tell("\n".join(f"  {title}: {reason}" for title, reason in example.items))
+        _indented([f"{title}: {reason}" for title, reason in example.items])
+
+
+def _indented(lines: Sequence[str]) -> None:
+    for line in lines:
+        results.print(Padding(Text(line), (0, 0, 0, 2)), soft_wrap=False)
 
 
 def _doubts(config: Path) -> list[str]:
