@@ -2,15 +2,14 @@
 
 import shlex
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from textwrap import fill
 from typing import Annotated
 
 import msgspec
 import typer
-from rich.padding import Padding
-from rich.text import Text
 
 from features.bundle import REPORT
 from features.files import write_whole
@@ -110,7 +109,7 @@ def try_(
         _show(found, said)
         if doubts:
             tell("\nDoubts, and what is left out:")
-            _indented(doubts)
+            _wrapped(doubts, "  ")
             tell(f"  {shown_path(config)} has more: correct it, and run this again.")
         tell(f"\nReport: {shown_path(report)} (--open opens it)")
         tell("To serve this:\n" + "\n".join(f"  {command}" for command in commands))
@@ -220,8 +219,7 @@ def _sentences(found: Found) -> Iterator[str]:
 
 def _show(found: Found, said: Sequence[str]) -> None:
     """Print what was found for a person, with tables and lists."""
-    for sentence in said:
-        results.print(sentence, markup=False, soft_wrap=False)
+    _wrapped(said)
     if "auc" in found.result.metrics:
         results.print()
         results.print(metrics_table(found.result.metrics))
@@ -230,12 +228,12 @@ def _show(found: Found, said: Sequence[str]) -> None:
         results.print(recommender_table(found.result.metrics[METRIC]))
     for example in found.result.examples[:LISTS]:
         tell(f"\nTo somebody who chose {' and '.join(example.history)}:")
-        _indented([f"{title}: {reason}" for title, reason in example.items])
+        _wrapped((f"{title}: {reason}" for title, reason in example.items), "  ")
 
 
-def _indented(lines: Sequence[str]) -> None:
+def _wrapped(lines: Iterable[str], indent: str = "") -> None:
     for line in lines:
-        results.print(Padding(Text(line), (0, 0, 0, 2)), soft_wrap=False)
+        tell(fill(line, results.width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False))
 
 
 def _doubts(config: Path) -> list[str]:

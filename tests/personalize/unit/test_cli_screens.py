@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from personalize import errors
+from personalize.commands import figures as tables
 from personalize.commands import lifecycle as processes
 from personalize.commands import models
 from personalize.commands.progress import StepDisplay
@@ -126,12 +127,12 @@ def test_models_fit_a_terminal_and_those_of_other_datasets_are_marked(capsys: py
 
 
 def test_a_recommenders_table_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    figures = {name: {"ndcg": 0.1751, "recall": 0.2382, "coverage": 1.0, "popular": 1.0} for name in processes.RANKERS}
+    figures = {name: {"ndcg": 0.1751, "recall": 0.2382, "coverage": 1.0, "popular": 1.0} for name in tables.RANKERS}
     judged = {"accepted": True, "users": 5_000, "new_users": 1_234, "figures": figures, "figures_of_new": figures}
-    results.print(processes.recommender_table(judged))
+    results.print(tables.recommender_table(judged))
     lines = capsys.readouterr().out.splitlines()
     assert max(len(line.rstrip()) for line in lines) <= 80
-    assert [line.split("  ")[0] for line in lines[1:]] == ["this recommender", *processes.RANKERS[1:]]
+    assert [line.split("  ")[0] for line in lines[1:]] == ["this recommender", *tables.RANKERS[1:]]
 
 
 @pytest.mark.parametrize(("in_ci", "user"), [("", "3"), ("true", "USER")])

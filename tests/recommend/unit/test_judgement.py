@@ -12,7 +12,19 @@ from recommend.arrays import Mask
 from recommend.columns import PairColumns
 from recommend.first_stage import ItemWeights
 from recommend.interactions import Interactions
-from recommend.judgement import FIRST_STAGE, POPULARITY, RECOMMENDER, SAR, Judgement, fit, interval, judge
+from recommend.judgement import (
+    FIRST_STAGE,
+    OWN,
+    POPULARITY,
+    RECOMMENDER,
+    SAR,
+    Figures,
+    Judgement,
+    Outcome,
+    fit,
+    interval,
+    judge,
+)
 from recommend.learning import AlternatingLeastSquares, Ease
 from recommend.metrics import Ranker
 from recommend.ranking import CandidateRanking, FirstStageInputs
@@ -91,6 +103,39 @@ def test_a_recommender_that_is_worse_than_popularity_does_not_serve() -> None:
     assert not found.accepted
     assert found.figures[RECOMMENDER].ndcg < found.figures[POPULARITY].ndcg
     assert found.reason.endswith("so it does not serve.")
+    assert found.outcome is Outcome.WORSE
+
+
+def test_a_recommender_is_compared_with_the_stronger_baseline() -> None:
+    """By hand: of users who choose their own three items again and again, all find one in their own list."""
+    own = Interactions(
+        users=np.repeat(np.arange(USERS), EACH),
+        items=np.tile(np.arange(EACH) % 3, USERS) + 3 * np.repeat(np.arange(USERS) % 20, EACH),
+        values=np.ones(USERS * EACH),
+        times=np.tile(np.arange(EACH) * DAY, USERS),
+        user_count=USERS,
+        item_count=ITEMS,
+    )
+    found = judge(own, 1, EASE, replace(RANKING, repeats=True))
+    assert found.figures[OWN].found == 1.0
+    assert found.figures[POPULARITY].found < 0.5
+    assert (found.stronger, found.found_more) == (OWN, (0.0, 0.0))
+    assert found.outcome is Outcome.NOT_SHOWN
+
+
+@pytest.mark.parametrize(
+    ("accepted", "found_more", "outcome"),
+    [
+        (True, (0.004, 0.06), "better"),
+        (True, (0.0, 0.06), "not shown to be better"),
+        (True, (-0.02, 0.06), "not shown to be better"),
+        (False, (-0.09, -0.02), "worse (would not be served)"),
+    ],
+)
+def test_a_judgement_comes_to_one_line(accepted: bool, found_more: tuple[float, float], outcome: str) -> None:  # noqa: FBT001 - a parameter of the test
+    figures = dict.fromkeys((RECOMMENDER, POPULARITY), Figures(found=0.2, ndcg=0.1, recall=0.1, coverage=1, popular=1))
+    assert Judgement(accepted=accepted, reason="", found_more=found_more, figures=figures).outcome == outcome
+    assert Judgement(accepted=False, reason="").outcome == "too few customers"
 
 
 def test_more_items_than_have_memory_for_each_pair_are_not_compared_with_sar(monkeypatch: pytest.MonkeyPatch) -> None:

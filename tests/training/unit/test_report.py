@@ -224,7 +224,7 @@ def test_the_report_begins_with_how_many_customers_find_something() -> None:
     both = text_of(replace(report_data(), recommender=JUDGED, examples=[LIST]))
     sentence = (
         "Of 100 customers, 17 find something that they later chose among ten recommendations; with bestsellers 13. "
-        "The difference to bestsellers is +2 to +6 (95 % interval)."
+        "The difference to bestsellers is +1.8 to +6.1 (95 % interval)."
     )
     for html in (page, both):
         assert Page(html).open == []
@@ -253,6 +253,9 @@ def test_without_figures_nothing_is_claimed_and_own_most_chosen_is_compared_wher
         "Of 100 customers, 17 find something that they also chose among ten recommendations; with bestsellers 13, "
         "with what each of them chose most 13."
     )
+    stronger = structs.replace(own, figures=own.figures | {OWN: structs.replace(BESTSELLERS, found=0.15)})
+    (first, *_) = found_by_customers(structs.replace(stronger, found_more=(-0.01, 0.05)))
+    assert first.endswith("chose most 15. The difference to the latter is -1.0 to +5.0 (95 % interval).")
 
 
 def test_example_lists_are_of_items_in_the_catalogue_with_their_titles(tmp_path: Path) -> None:
