@@ -169,7 +169,7 @@ def test_of_many_rows_a_part_of_the_customers_is_read_with_all_of_theirs(
         ({}, "has no table"),
         ({"a.png": "PNG", "b.jpg": "JPG"}, "Ignored were a.png, b.jpg"),
         ({"names.csv": "name\nAnna\nBert\n"}, "These are options of `.venv/bin/personalize init-data "),
-        ({"dataset.yaml": "interactions: gone.csv\nlabel: {column: clicked}\nnumeric: [age]\n"}, "which does not exist"),
+        ({"dataset.yaml": "interactions: gone.csv\nlabel: {column: clicked}\nnumeric: [age]\n"}, "does not exist"),
     ],
 )
 def test_what_cannot_be_used_is_said_and_leaves_nothing(
@@ -198,7 +198,7 @@ def test_it_needs_no_pulumi_and_an_interrupted_run_leaves_its_draft_alone(
     shop: Path,
     tries: Path,
 ) -> None:
-    command = [sys.executable, "-c", HERE, tries, shop]
+    command = [sys.executable, "-c", HERE, str(tries), str(shop)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         lines = []
