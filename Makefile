@@ -18,7 +18,7 @@ BROWSERS := chromium chromium-browser google-chrome
 # Keep compiled files: without them each of the hundreds of test processes compiles everything that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup spark up lint types workflows check env bench docs docs-outputs clean
+.PHONY: help try setup developers spark up lint types workflows check env bench docs docs-outputs clean
 .PHONY: test test-fast test-tools test-full test-image test-image-here wiring audit
 .PHONY: bench-serving bench-training bench-recommend
 .PHONY: stack simulate simulation
@@ -26,10 +26,18 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-17s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+try: ## say what recommendations from the tables in a folder are worth: make try DATA=FOLDER
+	@[ -n "$(DATA)" ] || { echo "error: name the folder with your tables, as in make try DATA=examples/orders" >&2; exit 2; }
+	@python3 -m tools.prepare try
+	@.venv/bin/personalize try "$(DATA)"
+
 setup: ## prepare this machine: Python packages and the Pulumi CLI
 	@python3 -m tools.prepare
 
-spark: setup ## prepare this machine for engine `spark`: Java and SynapseML's jars
+developers: setup ## prepare this machine for tests, style and types
+	@$(PYTHON) -m tools.setup.developers
+
+spark: setup ## prepare this machine for engine `spark`: PySpark, Java and SynapseML's jars
 	@$(PYTHON) -m tools.setup.spark
 
 up: setup ## prepare this machine, then train and serve the stack (STACK=local)
@@ -38,36 +46,36 @@ up: setup ## prepare this machine, then train and serve the stack (STACK=local)
 test: test-tools ## run the tests, in about eight minutes on two cores
 	$(PYTEST) $(PARALLEL) -m "not full"
 
-test-fast: setup ## run the tests that need neither Java nor Pulumi's engine, about a minute
+test-fast: developers ## run the tests that need neither Java nor Pulumi's engine, about a minute
 	$(PYTEST) $(PARALLEL) -m "not (full or spark or engine or slow)" tests/*/unit tests/training/kernels tests/scoring/contract
 
 test-full: simulation ## run all tests, also those that take minutes each
 	$(PYTEST)
 
-test-image: setup ## build each target of the service's image and test it; needs Debian or Ubuntu and root
+test-image: developers ## build each target of the service's image and test it; needs Debian or Ubuntu and root
 	@command -v buildah >/dev/null || $(AS_ROOT) apt-get install --yes --no-install-recommends buildah
 	$(AS_ROOT) env PERSONALIZATION_IMAGE_BASES=pulled $(PYTEST) -p no:cacheprovider -m "full" -k image tests/scoring/contract
 
-test-image-here: setup ## build the image on a Debian made here, without a registry, and test it; needs Debian and root
+test-image-here: developers ## build the image on a Debian made here, without a registry, and test it; needs Debian and root
 	$(AS_ROOT) $(PYTEST) -p no:cacheprovider -m "full" -k lightgbm tests/scoring/contract/test_image.py
 
-wiring: setup ## record what the stacks send to Azure, to review what a change of the program changes
+wiring: developers ## record what the stacks send to Azure, to review what a change of the program changes
 	@$(PYTHON) -m tools.setup.azure
 	@$(PYTHON) -m tests.infra.wiring
 
-lint: setup ## check style, formatting and imports between packages
+lint: developers ## check style, formatting and imports between packages
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	.venv/bin/lint-imports
 
-types: setup ## check the types with mypy, with every dependency installed
+types: developers ## check the types with mypy, with every dependency installed
 	@$(PYTHON) -m tools.setup.azure
 	$(PYTHON) -m mypy
 
-workflows: setup ## check the GitHub Actions workflows with actionlint and zizmor
+workflows: developers ## check the GitHub Actions workflows with actionlint and zizmor
 	$(PYTHON) -m tools.workflows
 
-audit: setup ## look for known vulnerabilities in what is deployed; needs the network
+audit: developers ## look for known vulnerabilities in what is deployed; needs the network
 	@$(PYTHON) -m tools.audit
 
 check: lint types workflows test ## lint, types, workflows and tests
@@ -78,7 +86,7 @@ stack: setup ## prepare this machine for STACK
 simulate: simulation ## create, change, break and destroy stack dev on a simulated Azure, about ten minutes
 	$(PYTHON) -m tests.simulation.scenarios
 
-test-tools: spark ## prepare this machine for the tests: Azure's SDKs, Azurite, a KQL parser, Databricks' Python and libraries
+test-tools: spark developers ## prepare this machine for the tests: Azure's SDKs, Azurite, a KQL parser, Databricks' Python and libraries
 	@$(PYTHON) -m tools.setup.azure simulation
 	@$(PYTHON) -m tools.npm azurite kusto
 	@$(PYTHON) -m tools.setup.wheels
@@ -92,21 +100,21 @@ simulation: test-tools ## prepare this machine for the simulated Azure: builds a
 env: setup ## print the variables that a plain `pulumi up` needs: eval "$(make env)"
 	@$(PYTHON) -m personalize.stack.shell_exports "$(STACK)"
 
-bench: spark ## run the benchmarks; results go to benchmarks/results
+bench: spark developers ## run the benchmarks; results go to benchmarks/results
 	$(PYTHON) -m benchmarks
 
-bench-serving: spark ## compare the service with other servers, and time recommendations, 40 minutes and 5 GB; needs wrk
+bench-serving: spark developers ## compare the service with other servers, and time recommendations, 40 minutes and 5 GB; needs wrk
 	$(PYTHON) -m benchmarks.serving
 	$(PYTHON) -m benchmarks.serving.recommending
 	$(PYTHON) -m benchmarks.serving.stored_users
 
-bench-training: setup ## time training by stage and beside plain LightGBM, about 45 minutes
+bench-training: developers ## time training by stage and beside plain LightGBM, about 45 minutes
 	$(PYTHON) -m benchmarks.training
 
-bench-recommend: setup ## measure recommendations on MovieLens-100k, which is downloaded, in ten minutes
+bench-recommend: developers ## measure recommendations on MovieLens-100k, which is downloaded, in ten minutes
 	$(PYTHON) -m benchmarks.recommend
 
-docs-outputs: setup ## run the documentation's commands and write their output into the pages
+docs-outputs: developers ## run the documentation's commands and write their output into the pages
 	$(PYTHON) -m tests.docs
 
 docs: setup ## build the documentation's site into dist/site; warnings are errors

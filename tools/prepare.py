@@ -1,20 +1,21 @@
 """`python3 -m tools.prepare` prepares this machine, with any Python from 3.10 on and no packages.
 
 It checks what it can't install itself (the C library, OpenMP), gets uv, lets uv install the locked packages into
-`.venv`, and runs `tools.setup` there. What is in place is only checked, so a second run takes a second.
+`.venv`, and runs `tools.setup` there. What is in place is only checked, so a second run takes a second. With the word
+`try` it installs what `personalize try` needs and no more.
 """
 
 import fcntl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from tools import machine
 from tools.paths import ROOT, cache_folder
 from tools.setup.console import SetupError, elapsed, exit_status, say
-from tools.setup.packages import ensure_packages
+from tools.setup.packages import STACK, TRY, ensure_packages
 from tools.setup.uv import ensure_uv
 from tools.toolchain import version_numbers
 from tools.versions import GLIBC
@@ -22,12 +23,14 @@ from tools.versions import GLIBC
 OLDEST_PYTHON = (3, 10)
 
 
-def prepare() -> None:
+def prepare(extras: Sequence[str] = STACK) -> None:
     """Prepare the machine; raises `SetupError`, or ends the process with the status of the part in `.venv`."""
     started = time.monotonic()
     check_machine()
     with _only_one():
-        changed = ensure_packages(ensure_uv())
+        changed = ensure_packages(ensure_uv(), extras)
+        if extras == TRY:
+            return
         command = [str(ROOT / ".venv" / "bin" / "python"), "-m", "tools.setup"]
         if status := subprocess.run(command, cwd=str(ROOT), check=False).returncode:  # noqa: S603 - ours
             sys.exit(status)
@@ -67,4 +70,4 @@ def _only_one() -> Iterator[None]:
 if __name__ == "__main__":
     if sys.version_info < OLDEST_PYTHON:
         sys.exit("error: the set-up needs Python 3.10 or newer as python3; install one")
-    sys.exit(exit_status(prepare))
+    sys.exit(exit_status(lambda: prepare(TRY if sys.argv[1:] == ["try"] else STACK)))

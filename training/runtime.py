@@ -112,6 +112,8 @@ def jar_problems(folder: Path) -> "list[str]":
 
 def require_spark() -> None:
     """Raise `JavaMissingError` or `JarsError` if a local Spark can't be started."""
+    if find_spec("pyspark") is None:
+        raise JarsError("engine `spark` needs PySpark, which is not installed; run `make spark`, which installs it")
     java_home()
     jars()
 

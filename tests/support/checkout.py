@@ -15,9 +15,9 @@ import yaml
 
 from tests.support.ports import free_port
 from tools.paths import ROOT
+from tools.setup.packages import STACK
 from tools.setup.uv import ensure_uv
 
-EXTRAS = ("local", "scoring", "infra")
 STACK_FILE = "Pulumi.local.yaml"
 
 
@@ -32,7 +32,7 @@ class Checkout:
     def make(cls, folder: Path) -> "Checkout":
         """Copy what the next git commit would contain, and give the copy an environment from the lock file."""
         copy_working_tree(folder)
-        extras = [part for extra in EXTRAS for part in ("--extra", extra)]
+        extras = [part for extra in STACK for part in ("--extra", extra)]
         subprocess.run(
             [ensure_uv(), "sync", "--frozen", "--quiet", "--no-dev", *extras], cwd=folder, env=environment(), check=True
         )

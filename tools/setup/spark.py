@@ -1,4 +1,4 @@
-"""`python -m tools.setup.spark` installs what Spark needs on this machine: Java and SynapseML's jars.
+"""`python -m tools.setup.spark` installs what Spark needs on this machine: PySpark, Java and SynapseML's jars.
 
 Only engine `spark` of training and engine `spark-serving` of scoring need it.
 """
@@ -12,7 +12,7 @@ import truststore
 
 from scoring.fetch_jars import JarFetchError, fetch
 from tools.setup.console import SetupError, exit_status, say
-from tools.setup.packages import ensure_java
+from tools.setup.packages import ensure_spark_packages
 from tools.setup.uv import ensure_uv
 from training.runtime import jar_problems, jars_folder, pinned_jars
 
@@ -23,7 +23,7 @@ REPOSITORY = "MAVEN_REPOSITORY"
 
 def ensure_spark() -> None:
     """Install what is missing; raises `SetupError`."""
-    ensure_java(ensure_uv())
+    ensure_spark_packages(ensure_uv())
     ensure_jars()
 
 

