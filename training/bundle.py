@@ -87,7 +87,7 @@ def dataset_hash_of(spec: TablesSpec, dataset: Dataset) -> str:
     """64 hexadecimal digits for a dataset config, the same wherever and whatever its rows are; or for what makes the
     rows, or the name of their file.
     """
-    said = meaning(spec, {table: Path(table) for table in spec.tables})
+    said = meaning(spec, {table: Path(table) for table in spec.sources})
     content = json.dumps([said, dataset.model_dump(mode="json", exclude={"spec"})], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 

@@ -58,6 +58,8 @@ class TextFormat(Strict):
     """The names of the columns, where the first line is a row; by default the first line has them."""
     decimal: Literal[".", ","] = "."
     """The decimal point of numbers in CSV and TSV files; no other sign groups their digits."""
+    line_breaks: bool = False
+    """Whether fields in quotes may have line breaks in CSV and TSV files, each of which is then read whole."""
 
     @field_validator("separator", "quote")
     @classmethod
@@ -182,6 +184,27 @@ class Keys(Strict):
         return KeyRule(lowercase=self.lowercase, strip=self.strip)
 
 
+class Fill(Strict):
+    """Rows with the same `by` have the same value in each of these columns, which only some of them name."""
+
+    by: str
+    columns: tuple[str, ...] = Field(min_length=1)
+
+
+class Join(TextFormat):
+    """A table with one row for each `key`, whose columns the rows of another table get."""
+
+    path: Path | tuple[Path, ...] = Field(union_mode="left_to_right")
+    files: tuple[FileName, ...] = ()
+    version: int | None = Field(default=None, ge=0)
+    key: str
+
+    @property
+    def source(self) -> "Source":
+        """The table."""
+        return Source(**self.model_dump(exclude={"key"}))
+
+
 class Source(TextFormat):
     """A table: a file, a folder of files, or several of both; a folder may be a Delta table."""
 
@@ -195,6 +218,10 @@ class Source(TextFormat):
     """For interactions that come in days."""
     where: Where = ()
     """Which rows are read."""
+    fill: Fill | None = None
+    join: tuple[Join, ...] = ()
+    """For interactions: tables whose columns each row gets by a key, which it or a table before has. Rows that lack one
+    of them are left out."""
     missing_keys: Literal["drop", "one_time"] | None = None
     """What becomes of interactions that lack a key; by default they are refused."""
     basket: str = ""
@@ -214,8 +241,9 @@ class Source(TextFormat):
 
     @property
     def cleaned_by(self) -> list[str]:
-        """The columns that say which rows are left out, taken back or bought together."""
-        return [*(one.column for one in self.where), *filter(None, (self.basket, self.refunds))]
+        """The columns that say which rows are left out, taken back, bought together or filled."""
+        filled = (self.fill.by, *self.fill.columns) if self.fill else ()
+        return [*(one.column for one in self.where), *filter(None, (self.basket, self.refunds)), *filled]
 
     @property
     def is_folder(self) -> bool:
@@ -240,6 +268,7 @@ class Entity(TextFormat):
     version: int | None = Field(default=None, ge=0)
     where: Where = ()
     """Which rows are read. Other items are learned from and not recommended."""
+    fill: Fill | None = None
     duplicates: Literal["drop"] | None = None
     """Whether the latest row of a key, by the column of the `timestamp`, is kept; by default a second one is refused.
     Without such a column one of them is kept that does not depend on the files' order."""
@@ -581,6 +610,12 @@ class TablesSpec(Strict):
         return {"interactions": self.interactions, **joined}
 
     @property
+    def sources(self) -> dict[str, Source]:
+        """The tables, and those that are joined to the interactions, by names that no table has."""
+        others = {f"joined-{place}": one.source for place, one in enumerate(self.interactions.join, start=1)}
+        return {**self.tables, **others}
+
+    @property
     def inner(self) -> tuple[str, ...]:
         """The tables without a row in which an interaction is dropped. Choices of other items teach, too."""
         return tuple(name for name in self.joined if name == "users" or not self.label.only_positives)
@@ -615,10 +650,13 @@ class TablesSpec(Strict):
 
     def with_tables(self, **fields: Mapping[str, object]) -> "TablesSpec":
         """The same config with other values of these fields of its tables, by the tables' names."""
+        others = {f"joined-{place}": one for place, one in enumerate(self.interactions.join, start=1)}
         changed = {
             name: one.model_copy(update={field: values[name] for field, values in fields.items() if name in values})
-            for name, one in {"interactions": self.interactions, **self.entities}.items()
+            for name, one in {"interactions": self.interactions, **self.entities, **others}.items()
         }
+        join = tuple(changed.pop(name) for name in others)
+        changed["interactions"] = changed["interactions"].model_copy(update={"join": join})
         return self.model_copy(update=changed)
 
 
@@ -648,5 +686,5 @@ def meaning(spec: TablesSpec, paths: Mapping[str, Path | tuple[Path, ...]]) -> d
     An option at its default is left out, so that a new option changes no dataset's identity. A default must stay as it
     is for that.
     """
-    placed = spec.with_tables(path=paths, version=dict.fromkeys(spec.tables), files=dict.fromkeys(spec.tables, ()))
+    placed = spec.with_tables(path=paths, version=dict.fromkeys(spec.sources), files=dict.fromkeys(spec.sources, ()))
     return placed.model_dump(mode="json", exclude_defaults=True)

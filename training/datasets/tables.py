@@ -65,12 +65,12 @@ def materialize(
     listed = _listed(files)
     places = {
         table: Path(table if source.is_folder else table + suffix(source.paths[0], source.separator))
-        for table, source in spec.tables.items()
+        for table, source in spec.sources.items()
     }
     copied = _manifest(kind, spec, shown, files, listed)
     require_planned(copied, wanted)
     names = [
-        places[table] / file.name if spec.tables[table].is_folder else places[table]
+        places[table] / file.name if spec.sources[table].is_folder else places[table]
         for table, own in files.items()
         for file in own
     ]
@@ -85,9 +85,9 @@ def materialize(
         listings = {
             table: tuple(file.name for file in own)
             for table, own in files.items()
-            if spec.tables[table].is_folder and not own[0].delta
+            if spec.sources[table].is_folder and not own[0].delta
         }
-        write_config(aside, spec.with_tables(version=dict.fromkeys(spec.tables)), places, listings)
+        write_config(aside, spec.with_tables(version=dict.fromkeys(spec.sources)), places, listings)
         if copied.versions:  # a later description would be of a newer version
             write_record(copied, aside)
 
@@ -101,7 +101,7 @@ def write_config(
 
 
 def _files(spec: TablesSpec) -> Files:
-    return {table: files_of(source) for table, source in spec.tables.items()}
+    return {table: files_of(source) for table, source in spec.sources.items()}
 
 
 def _listed(files: Files) -> list[File]:
@@ -117,7 +117,7 @@ def _listed(files: Files) -> list[File]:
 def _names(spec: TablesSpec, files: Files) -> dict[str, Path | tuple[Path, ...]]:
     """What identifies each table's files besides their contents: the table's name, or their names in its folder."""
     return {
-        table: tuple(Path(file.name) for file in own) if spec.tables[table].is_folder else Path(table)
+        table: tuple(Path(file.name) for file in own) if spec.sources[table].is_folder else Path(table)
         for table, own in files.items()
     }
 

@@ -312,6 +312,10 @@ def guess_timestamp(
             left_out.append(Decided(column=column.name, table=table.path.name, why=why))
             continue
         return TimestampGuess(column=column.name, format=form, why=_why(column, form)), left_out
+    for column in columns:
+        if of_choices and column.is_complete and _counts_orders(column):
+            why = f"no time, but each user's orders are counted, from 1 to {column.numbers[-1]:g}"
+            return TimestampGuess(column=column.name, format=TimeFormat.DAYS, why=why), left_out
     for column in at_choice:
         is_unread = TIMES & {*words(column.name)} and not _time_format(column) and len(column.values) > 1
         if is_unread and (of_choices or not decide_on(column, table).kind):
@@ -333,8 +337,15 @@ def _time_format(column: ColumnProfile) -> TimeFormat | None:
     for form, unit in UNITS.items():
         if form is not TimeFormat.DAYS and first * unit >= _NUMBERS_FROM and last * unit < _NUMBERS_BELOW:
             return form
-    is_days = "day" in words(column.name) and len(numbers) > _FEW_DAYS and all(one.is_integer() for one in numbers)
-    return TimeFormat.DAYS if is_days and first >= 0 and last < _MOST_DAYS else None
+    is_whole = all(one.is_integer() for one in numbers)
+    is_days = "day" in words(column.name) and len(numbers) > _FEW_DAYS and is_whole and first >= 0 and last < _MOST_DAYS
+    return TimeFormat.DAYS if is_days else None
+
+
+def _counts_orders(column: ColumnProfile) -> bool:
+    """Whether it counts the orders of each user: all begin with 1, and fewer come to each higher number."""
+    is_named = {"order", "number"} <= {*words(column.name)} and not column.not_numbers
+    return is_named and column.numbers[:2] == [1, 2] and column.values["1"] >= column.values["2"] > 1
 
 
 def _why(column: ColumnProfile, form: TimeFormat) -> str:

@@ -13,6 +13,7 @@ from training.init_data.roles import Link, reason
 from training.tables.files import USUAL
 
 _PLAIN = re.compile(r"^[A-Za-z_][A-Za-z0-9_./-]*$")
+_OPTIONS = ("separator", "encoding", "quote", "decimal")
 _WORDS_OF_YAML = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
@@ -42,8 +43,11 @@ def _lines(guessed: Guess, folder: Path) -> Iterator[str]:
         if role not in roles.links
     )
     yield from (
-        f"# Not used, since it does not have one row for each user or item: {table.path.name}" for table in roles.others
+        f"# Not used, since it does not have one row for each user or item: {path.name}"
+        for table in roles.others
+        for path in table.source.paths
     )
+    yield from (f"# Not used, since a row has an attribute and its value: {path.name}" for path in guessed.attributes)
     yield from (f"# Ignored, since its format is unknown: {name}" for name in guessed.ignored)
     yield ""
     if (label := guessed.label).column:
@@ -107,12 +111,22 @@ def _entity(role: str, link: Link, folder: Path) -> Iterator[str]:
 
 
 def _table(table: TableProfile, folder: Path) -> Iterator[str]:
-    """The table's path, and what is unusual in its text files."""
-    place = table.path.relative_to(folder) if table.path.is_relative_to(folder) else table.path
-    yield f"  path: {_inline(str(place))} # {table.shown_rows}"
-    for name in ("separator", "encoding", "quote", "decimal"):
+    """The table's path, what is unusual in its text files, and what is joined to it."""
+    yield f"  path: {_inline(_places(table, folder))} # {table.shown_rows}"
+    for name in _OPTIONS:
         if (written := getattr(table.source, name)) != getattr(USUAL, name):
             yield f"  {name}: {_inline(written)}{' # its first bytes are not UTF-8' * (name == 'encoding')}"
+
+    for position, (other, key) in enumerate(table.joined):
+        if not position:
+            yield "  join: # the columns of each row's order, and so on"
+        options = {name: one for name in _OPTIONS if (one := getattr(other.source, name)) != getattr(USUAL, name)}
+        yield f"    - {_inline({'path': _places(other, folder), 'key': key, **options})} # {other.shown_rows}"
+
+
+def _places(table: TableProfile, folder: Path) -> str | list[str]:
+    places = [str(one.relative_to(folder) if one.is_relative_to(folder) else one) for one in table.source.paths]
+    return places[0] if len(places) == 1 else places
 
 
 def _written(lines: Sequence[Line], indent: str = "  ") -> Iterator[str]:

@@ -19,11 +19,12 @@ from training.init_data.columns import (
     guess_label,
     guess_timestamp,
 )
-from training.init_data.profile import TableProfile, folded, profile, with_keys, words
-from training.init_data.roles import QUANTITIES, Link, Roles, find_roles, is_order
+from training.init_data.other_forms import attributes, refuse_attributes, refuse_shown_lists, refuse_unknown
+from training.init_data.profile import TableProfile, as_written, beginning, folded, profile, with_keys, words
+from training.init_data.roles import QUANTITIES, Link, Roles, find_roles, is_order, is_person
+from training.tables.columns import header
 from training.tables.files import files_of, is_hidden, is_no_table, is_table, listed_suffixes
-from training.tables.quick import SAMPLE_CHARACTERS, repeats
-from training.tables.texts import Beginning
+from training.tables.quick import repeats
 from training.tables.typed import is_click
 
 _SESSIONS = {"session", "visit", "impression"}
@@ -44,10 +45,9 @@ def guess_rows(table: TableProfile, keys: Sequence[str], guessed: LabelGuess) ->
     sessions = [one.name for one in table.columns.values() if _SESSIONS & {*words(one.name)} and one.is_complete]
     columns = [*keys, *[name for name in sessions if name not in keys][:1]]
     events = defaultdict[tuple[str, ...], set[bool | None]](set)
-    for chunk in Beginning(files_of(table.source), [*columns, label.column], SAMPLE_CHARACTERS):
-        fields = (texts.to_pylist() for texts in chunk.texts().values())
-        for *key, text in zip(*fields, strict=True):
-            events[tuple(key)].add(is_click(text, label))
+    rows, _ = beginning(table, [*columns, label.column])
+    for *key, text in zip(*(texts.to_pylist() for texts in rows.columns), strict=True):
+        events[tuple(key)].add(is_click(text, label))
     positive = [found for found in events.values() if True in found]
     both = sum(False in found for found in positive)
     if both < _MIN_BOTH * len(positive):
@@ -90,6 +90,8 @@ class Guess:
     left_out: list[Decided] = field(default_factory=list)
     ignored: tuple[str, ...] = ()
     """The names of other files in the folder."""
+    attributes: tuple[Path, ...] = ()
+    """The tables that have an attribute and its value in each row."""
     gains: Gains | None = None
     """What the keys and what is made of them gain as features; None if it was not tried."""
 
@@ -123,10 +125,16 @@ def guess(
     `DatasetError` for a file that can't be read.
     """
     files, ignored = _files(folder, told)
-    profiles = {path: profile(path) for path in files}
-    roles = find_roles(
-        list(profiles.values()), {role: profiles[path.resolve()] for role, path in told.items()}, keys or {}
-    )
+    for path in files:
+        refuse_shown_lists(path, header(files_of(as_written(path))[0]))
+    parts = [[path] for path in files] if told else _parts(files)
+    profiles = {path: profile(path, *more) for path, *more in parts}
+    named = {path.resolve() for path in told.values()}
+    of_attributes = {path: pair for path, one in profiles.items() if path not in named and (pair := attributes(one))}
+    tables = [one for path, one in profiles.items() if path not in of_attributes]
+    if of_attributes and not any(is_person(name) for one in tables for name in one.columns):
+        raise refuse_attributes([(profiles[path], *columns) for path, columns in of_attributes.items()])
+    roles = find_roles(tables, {role: profiles[path.resolve()] for role, path in told.items()}, keys or {})
     table, own = roles.interactions, {link.foreign_key for link in roles.links.values()}
     basket = _basket(table, own)
     # Orders of guests are read without the key of a user.
@@ -142,7 +150,8 @@ def guess(
     taken = own | {found.column} | ({timestamp.column} if timestamp else set()) | {*(rows.value if rows else ())}
     lines = _lines(roles, found, timestamp, basket, refunds)
     lines[""][:0] = [rows] if rows else []
-    guessed = Guess(roles=roles, label=found, lines=lines, left_out=why_not, ignored=ignored)
+    of_values = tuple(part for path in of_attributes for part in profiles[path].source.paths)
+    guessed = Guess(roles=roles, label=found, lines=lines, left_out=why_not, ignored=ignored, attributes=of_values)
     if found.of_choices:
         taken |= {basket, refunds}
     _add_features(guessed, taken | {one.column for one in why_not})
@@ -181,11 +190,31 @@ def _files(folder: Path, told: Mapping[str, Path]) -> tuple[list[Path], tuple[st
     )
     if files:
         return files, others
+    for name in others:
+        refuse_unknown(folder / name)
     ignored = f" Ignored were {', '.join(others[:10])}: rename them if they are tables." if others else ""
     raise GuessError(
         f"{folder} has no table, a file that ends in {listed_suffixes()}, or a folder of such files.{ignored} Name "
         "tables that are elsewhere: --interactions FILE, and --users FILE and --items FILE if there are such tables."
     )
+
+
+_HALVES = {"prior", "train", "test"}
+
+
+def _parts(files: Sequence[Path]) -> list[list[Path]]:
+    """The files by the table that they are parts of: they have the same columns, and names that differ in a number or
+    in a word for a part, such as `lines_2025.csv` and `lines_2026.csv`.
+    """
+    found = defaultdict[tuple[str, ...], list[Path]](list)
+    for path in files:
+        said = words(path.name.split(".")[0])
+        whole = [word for word in said if not (word in _HALVES or any(sign.isdigit() for sign in word))]
+        is_part = path.is_file() and 0 < len(whole) < len(said)
+        found[(*whole, str(len(said)), *header(files_of(as_written(path))[0])) if is_part else (str(path),)].append(
+            path
+        )
+    return [*found.values()]
 
 
 def _add_features(guessed: Guess, taken: set[str]) -> None:
@@ -315,12 +344,11 @@ def _seen_again(roles: Roles, label: LabelGuess, timestamp: TimestampGuess, refu
     keys = [link.foreign_key for link in roles.links.values()]
     names = [*keys, timestamp.column, label.column or timestamp.column, refunds or timestamp.column]
     days = defaultdict[tuple[str, str], set[int]](set)
-    for chunk in Beginning(files_of(roles.interactions.source), [*dict.fromkeys(names)], SAMPLE_CHARACTERS):
-        texts = chunk.texts()
-        for user, item, when, event, quantity in zip(*(texts[name].to_pylist() for name in names), strict=True):
-            is_strongest = not label.choice or event == label.choice[0]
-            if user and item and is_strongest and not (refunds and quantity.startswith("-")):
-                days[folded(user), folded(item)].add((microseconds(when, timestamp.format) or 0) // _DAY)
+    rows, _ = beginning(roles.interactions, [*dict.fromkeys(names)])
+    for user, item, when, event, quantity in zip(*(rows[name].to_pylist() for name in names), strict=True):
+        is_strongest = not label.choice or event == label.choice[0]
+        if user and item and is_strongest and not (refunds and quantity.startswith("-")):
+            days[folded(user), folded(item)].add((microseconds(when, timestamp.format) or 0) // _DAY)
     again = sum(len(one) > 1 for one in days.values())
     if again and again >= _SEEN_AGAIN * len(days):
         why = f"{again:,} of {len(days):,} pairs of user and item are on several days"

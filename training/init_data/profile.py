@@ -110,6 +110,8 @@ class TableProfile:
     columns: dict[str, ColumnProfile]
     lists: list[str]
     """Columns of lists, whose values are separated by `UNIT` in the texts."""
+    joined: tuple[tuple["TableProfile", str], ...] = ()
+    """The tables whose columns it has, too, each by the column that is its key."""
 
     @property
     def path(self) -> Path:
@@ -122,11 +124,14 @@ class TableProfile:
         return f"{self.rows:,} rows" if self.whole else f"the first {self.rows:,} rows"
 
 
-def profile(path: Path) -> TableProfile:
-    """The profile of a table; raises a `DatasetError` for a file that can't be read or has no row, and `GuessError` if
-    the column names are missing.
+def profile(*paths: Path) -> TableProfile:
+    """The profile of a table, of one or several files or folders; raises a `DatasetError` for a file that can't be read
+    or has no row, and `GuessError` if the column names are missing.
     """
+    path, *_ = paths
     source = as_written(path)
+    if len(paths) > 1:
+        source = source.model_copy(update={"path": paths})
     files = files_of(source)
     lists, names = lists_in(files[0]), header(files[0])
     if all(map(is_number, names)):
@@ -135,13 +140,13 @@ def profile(path: Path) -> TableProfile:
             "row."
         )
     require_columns(files, names)
-    found = _profiled(source, names, lists)
+    found = _profiled(TableProfile(source=source, rows=0, whole=False, columns={}, lists=lists), names)
     if not found.rows:
         # Raises an error if there is not even a malformed row.
         rules = TableRules(source=source, files=files, keys={}, one_row_per=(names[0],))
         raise malformed(Look(rules, SAMPLE_CHARACTERS).faults)
     if files[0].is_text and _has_commas({name: column.texts for name, column in found.columns.items()}):
-        return _profiled(source.model_copy(update={"decimal": ","}), names, lists)
+        return _profiled(replace(found, source=source.model_copy(update={"decimal": ","})), names)
     return found
 
 
@@ -149,23 +154,39 @@ def with_keys(table: TableProfile, keys: Sequence[str]) -> TableProfile:
     """The profile of the rows that have all these keys, which `missing_keys` leaves."""
     if all(table.columns[name].is_complete for name in keys):
         return table
-    return _profiled(table.source, [*table.columns], table.lists, keys)
+    return _profiled(table, [*table.columns], keys)
 
 
-def _profiled(source: Source, names: Sequence[str], lists: list[str], keys: Sequence[str] = ()) -> TableProfile:
-    files = tuple(replace(file, lists=tuple((name, UNIT) for name in lists)) for file in files_of(source))
-    chunks, texts = Beginning(files, names, SAMPLE_CHARACTERS), {name: Counter[str]() for name in names}
-    for chunk in chunks:
-        rows = pa.table(chunk.texts())
-        for key in keys:
-            rows = rows.filter(pc.not_equal(rows[key], ""))
-        for name in names:
-            texts[name].update(rows[name].to_pylist())
-    if source.decimal == ",":
+def joined(lines: TableProfile, others: Sequence[tuple[TableProfile, str]]) -> TableProfile:
+    """The profile of the rows that have a row in each of these tables, each found by its column that is named."""
+    names = dict.fromkeys([*lines.columns, *(name for other, _ in others for name in other.columns)])
+    return _profiled(replace(lines, joined=tuple(others)), [*names])
+
+
+def beginning(table: TableProfile, names: Sequence[str]) -> tuple[pa.Table, bool]:
+    """The texts of these columns in the rows that are profiled, and whether these are all."""
+    needed = {*names, *(key for _, key in table.joined)}
+    own = header(files_of(table.source)[0]) if table.joined else names
+    files = tuple(replace(file, lists=tuple((name, UNIT) for name in table.lists)) for file in files_of(table.source))
+    own = [name for name in own if name in needed]
+    chunks = Beginning(files, own, SAMPLE_CHARACTERS)
+    none = pa.table({name: pa.array([], pa.string()) for name in own})
+    rows = pa.concat_tables([none, *(pa.table(chunk.texts()) for chunk in chunks)])
+    for other, key in table.joined:
+        wanted = [name for name in other.columns if name == key or (name in needed and name not in rows.column_names)]
+        rows = rows.join(beginning(other, wanted)[0], key, join_type="inner")
+    return rows.select(names), chunks.whole
+
+
+def _profiled(table: TableProfile, names: Sequence[str], keys: Sequence[str] = ()) -> TableProfile:
+    rows, whole = beginning(table, names)
+    for key in keys:
+        rows = rows.filter(pc.not_equal(rows[key], ""))
+    texts = {name: Counter(rows[name].to_pylist()) for name in names}
+    if table.source.decimal == ",":
         texts = {name: Counter({_plain(text): n for text, n in column.items()}) for name, column in texts.items()}
     columns = {name: ColumnProfile(name, counts) for name, counts in texts.items()}
-    count = texts[names[0]].total()
-    return TableProfile(source=source, rows=count, whole=chunks.whole, columns=columns, lists=lists)
+    return replace(table, rows=rows.num_rows, whole=whole, columns=columns)
 
 
 def words(name: str) -> list[str]:

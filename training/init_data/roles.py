@@ -6,7 +6,7 @@ from itertools import permutations, product
 
 from training.errors import GuessError
 from training.init_data.columns import LABELS, TIMES
-from training.init_data.profile import ITEMS, ORDERS, TITLES, USERS, ColumnProfile, TableProfile, folded, words
+from training.init_data.profile import ITEMS, ORDERS, TITLES, USERS, ColumnProfile, TableProfile, folded, joined, words
 from training.tables.files import files_of
 from training.tables.quick import repeats
 
@@ -74,8 +74,8 @@ def find_roles(profiles: Sequence[TableProfile], told: Mapping[str, TableProfile
         if not any(name in table.columns for table in profiles):
             listed = "; ".join(f"{table.path.name} has {', '.join(table.columns)}" for table in profiles)
             raise GuessError(f"No table has the column {name!r}, which --{role.removesuffix('s')}-key names: {listed}.")
-    if not told and not keys:
-        _require_joined(profiles)
+    if not told:
+        profiles = _with_orders(profiles)
     found = [roles for table in profiles for roles in _roles(table, profiles, told, keys)]
     found = [
         roles
@@ -85,7 +85,7 @@ def find_roles(profiles: Sequence[TableProfile], told: Mapping[str, TableProfile
     ]
     if "interactions" not in told:
         # Only what a person did is learned from, if some table says so.
-        found = [roles for roles in found if roles.users and _is_person(roles.users.foreign_key)] or found
+        found = [roles for roles in found if roles.users and is_person(roles.users.foreign_key)] or found
     best = max(found, key=_score, default=None)
     if best and "interactions" not in told:
         best = max(
@@ -111,7 +111,8 @@ def is_order(name: str) -> bool:
     return bool(said & ORDERS and (said & _KEYS or len(said) == 1))
 
 
-def _is_person(name: str) -> bool:
+def is_person(name: str) -> bool:
+    """Whether a column of this name has the keys of people."""
     said = {*words(name)}
     return bool(said & USERS and (said & _KEYS or len(said) == 1))
 
@@ -160,16 +161,27 @@ def _require_one_file(roles: Roles) -> None:
             )
 
 
-def _require_joined(profiles: Sequence[TableProfile]) -> None:
-    """Raise `GuessError` for products and customers of orders in two tables: init-data joins rows by keys alone."""
+def _with_orders(profiles: Sequence[TableProfile]) -> list[TableProfile]:
+    """The tables, where lines of orders have the columns of their order, if that alone says whose it is, and those of
+    its customer, if each order has one of its own, who alone says who it was.
+    """
     for lines, orders in permutations(profiles, 2):
-        numbers = [name for name, one in orders.columns.items() if one.is_unique and is_order(name)]
-        customers = [next(_by_name(table, "users", None), None) for table in (lines, orders)]
-        if (shared := [name for name in numbers if name in lines.columns]) and customers[0] is None and customers[1]:
-            raise GuessError(
-                f"{orders.path.name} has the customers of orders, and {lines.path.name} what is in them. Join the two "
-                f"by {shared[0]} into one table with a row for each product that was bought."
-            )
+        keys = [name for name, one in orders.columns.items() if one.is_unique and is_order(name)]
+        shared = [name for name in keys if name in lines.columns and not lines.columns[name].is_unique]
+        people = [name for name in orders.columns if is_person(name)]
+        if not shared or not people or any(map(is_person, lines.columns)):
+            continue
+        found = [(orders, shared[0])]
+        for table in profiles:
+            if new := [name for name in people if orders.columns[name].is_unique and _is_key(table.columns.get(name))]:
+                found += [(table, new[0])] if table not in (lines, orders) else []
+        used = [lines, *(table for table, _ in found)]
+        return [joined(lines, found), *(table for table in profiles if not any(table is one for one in used))]
+    return [*profiles]
+
+
+def _is_key(column: ColumnProfile | None) -> bool:
+    return column is not None and column.is_unique
 
 
 def _table(roles: Roles, role: str) -> TableProfile | None:
@@ -261,15 +273,15 @@ def _likenesses(users: Link | None, items: Link | None) -> tuple[float, float]:
 def _by_name(interactions: TableProfile, role: str, told: str | None) -> Iterator[Link]:
     """The interactions' columns that are named like a key of this role, or are `told`; there may be no table for it.
 
-    Of several that are, the one with fewer empty fields is more likely.
+    Of several that are, the one with fewer empty fields is more likely, then the one whose keys come back more often.
     """
     for column in interactions.columns.values():
         said = set(words(column.name))
         is_named = said & _NAMES[role] and (said & _KEYS or len(said) == 1) and column.filled > len(column.values)
         is_other = {"email", "mail"} & said and not any("@" in text for text in column.values)
         if column.name == told or (is_named and not is_other):
-            filled = column.filled / column.texts.total()
-            yield Link(foreign_key=column.name, score=0.1 * filled + 0.05 * bool(said & _KEYS))
+            filled, again = column.filled / column.texts.total(), 1 - len(column.values) / column.filled
+            yield Link(foreign_key=column.name, score=0.1 * filled + 0.05 * bool(said & _KEYS) + 0.01 * again)
 
 
 def _links(interactions: TableProfile, table: TableProfile) -> Iterator[Link]:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -24,7 +25,7 @@ from training.spark.paths import to_read
 from training.tables.delta import write_copy
 from training.tables.files import TableFile, folder_values
 from training.tables.opening import first_row, open_bytes, readable
-from training.tables.texts import Chunk, changed, tops
+from training.tables.texts import Chunk, changed, load, tops
 from training.tables.typed import TableRules, of_each
 
 LINE = "value"
@@ -63,10 +64,16 @@ class Reader:
         """The rows' columns, and how many lines are the same as the first, which names them; raises like
         `training.tables.texts.Chunk`.
         """
-        rows, named = _with_row(batch, self.first) if self.file.has_lines else (batch, 0)
-        content = joined(rows.column(LINE)).to_pybytes() if self.file.has_lines else self._as_stored(rows)
-        stored = self.file.stored(self.used)
-        found = Chunk(file=self.file, names=stored, rows=content, before=0, header=self.names).columns()
+        rows, named = batch, 0
+        if self.file.text.line_breaks and self.file.is_text:
+            content, named = _without_first(batch, self.first)
+        elif self.file.has_lines:
+            rows, named = _with_row(batch, self.first)
+            content = joined(rows.column(LINE)).to_pybytes()
+        else:
+            content = self._as_stored(rows)
+        own = [name for name in self.used if name not in self.file.folder_values]
+        found = Chunk(file=self.file, names=own, rows=content, before=0, header=self.names).columns()
         others = {name: rows.column(name) for name in (START, ROW) if name in rows.schema.names}
         if self.numbers:
             others[NUMBER] = self._numbers(rows.column(FILE))
@@ -81,6 +88,14 @@ class Reader:
     def _numbers(self, files: pa.StringArray) -> pa.Int64Array:
         """0 for all whose path Spark writes in a way that is not known here."""
         return of_each(files, lambda file: self.numbers.get(_SCHEME.sub("/", unquote(file)), 0), pa.int64())
+
+
+def _without_first(batch: pa.RecordBatch, first: bytes) -> tuple[bytes, int]:
+    """What is in whole files, without their first lines, which are counted."""
+    wholes = [one.removeprefix(b"\xef\xbb\xbf") for one in batch.column(LINE).cast(pa.binary()).to_pylist()]
+    rows = [one.partition(b"\n")[2] if first and one.partition(b"\n")[0] == first else one for one in wholes]
+    named = sum(one is not whole for one, whole in zip(rows, wholes, strict=True))
+    return b"".join(one if one.endswith(b"\n") else one + b"\n" for one in rows), named
 
 
 def _of_folder(file: str, name: str) -> str:
@@ -123,6 +138,7 @@ def _copied(file: TableFile, copies: Path) -> list[TableFile]:
 
 
 def _reader(file: TableFile, rules: TableRules) -> Reader:
+    file = replace(file, lookups=tuple(replace(one, loaded=load(one)) for one in file.lookups))
     if file.is_json:
         return Reader(file=file, used=rules.columns)
     with readable(file):
@@ -140,7 +156,9 @@ def _reader(file: TableFile, rules: TableRules) -> Reader:
 def _frame(session: SparkSession, paths: list[str], reader: Reader) -> DataFrame:
     """The files' rows: their lines, or the used columns by number, each with its place if they have an order."""
     if reader.file.has_lines:
-        rows, columns = session.read.text(paths, lineSep="\n"), [F.col(LINE)]
+        is_whole = reader.file.is_text and reader.file.text.line_breaks
+        how: dict[str, Any] = {"wholetext": True} if is_whole else {"lineSep": "\n"}
+        rows, columns = session.read.text(paths, **how), [F.col(LINE)]
     else:
         read = [_as_spark_reads(one, reader) for one in reader.types if not pa.types.is_null(one.type)]
         rows = session.read.schema(from_arrow_schema(pa.schema(read), prefer_timestamp_ntz=True)).parquet(*paths)

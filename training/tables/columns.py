@@ -11,7 +11,7 @@ from features.columns import Category, Field
 from training.config import TablesSpec
 from training.errors import EmptyDatasetError, MalformedRowError, MissingFileError, SpecError
 from training.kernels.hashed import hashed_fields
-from training.tables.files import TableFile, files_of
+from training.tables.files import Lookup, TableFile, files_of
 from training.tables.opening import first_row, open_bytes, open_rows, readable
 from training.tables.texts import flat_names, names_in, objects_by_line, top_of
 from training.tables.typed import USER_KEY, TableRules, is_of_numbers
@@ -55,6 +55,8 @@ def header(file: TableFile) -> list[str]:
     if broken := [name for name in names if file.is_text and "\n" in name]:
         raise SpecError(f"{file.path} has a line break in the name of a column, {broken[0]!r}. Rename it.")
     names += [name for name in file.folder_values if name not in names]
+    for lookup in file.lookups:
+        names += [name for name in header(lookup.files[0]) if name not in names]
     # Spark's SQL does not distinguish upper and lower case in column names, and readers of a report hardly do.
     folded = [name.lower() for name in names]
     if repeated := sorted({name for name in names if folded.count(name.lower()) > 1}):
@@ -140,7 +142,7 @@ def table_rules(spec: TablesSpec, *, listed: bool = False) -> dict[str, TableRul
     return {
         table: TableRules(
             source=source.model_copy(update={"where": ()}) if table in unfiltered else source,
-            files=_with_categories(files[table], located[table]),
+            files=_with_categories(files[table], located[table], headers[table]),
             keys=keys[table],
             features=located[table],
             label=spec.label if table == "interactions" and spec.label.column else None,
@@ -157,11 +159,29 @@ def table_rules(spec: TablesSpec, *, listed: bool = False) -> dict[str, TableRul
     }
 
 
-def _with_categories(files: Sequence[TableFile], features: Sequence[Field]) -> tuple[TableFile, ...]:
+def _with_categories(
+    files: Sequence[TableFile], features: Sequence[Field], names: Sequence[str]
+) -> tuple[TableFile, ...]:
+    """The files with what is read of their features, and what a row gets from each joined table: `names` that no table
+    before it has.
+    """
+    lookups, known = list[Lookup](), dict.fromkeys(header(replace(files[0], lookups=())))
+    for lookup in files[0].lookups:
+        if lookup.key not in known:
+            raise MissingFileError(
+                f"{files[0].path} has no column {lookup.key!r}, by which {lookup.files[0].path} is joined, only "
+                f"{', '.join(known)}. Join tables in the order in which one has the key of the next."
+            )
+        theirs = header(lookup.files[0])
+        if lookup.key not in theirs:
+            raise MissingFileError(f"{lookup.files[0].path} has no column {lookup.key!r}, only {', '.join(theirs)}.")
+        given = [name for name in theirs if name in names and name not in known]
+        lookups.append(lookup if lookup.fills else replace(lookup, names=tuple(given)))
+        known |= dict.fromkeys(given)
     texts = [one for one in features if isinstance(one, Category)]
     lists = tuple((one.name, one.separator) for one in texts if one.separator)
     categories = tuple(one.name for one in texts)
-    return tuple(replace(file, lists=lists, categories=categories) for file in files)
+    return tuple(replace(file, lists=lists, categories=categories, lookups=tuple(lookups)) for file in files)
 
 
 def require_columns(files: Sequence[TableFile], used: Sequence[str]) -> None:

@@ -3,15 +3,18 @@
 import csv
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
+import pyarrow as pa
+
 from training.config import Days, Source, TablesSpec, TextFormat, read_spec
 from training.errors import EmptyDatasetError, MissingFileError, SpecError
 from training.tables.delta import DeltaVersion, delta_version, is_delta, newest
+from training.tables.keys import KnownKeys
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 """What Hive and Spark write where a partition's value is missing."""
@@ -80,6 +83,8 @@ class TableFile:
     """The columns of categories, which hold no fractions."""
     delta: DeltaVersion | None = None
     """The version of a Delta table."""
+    lookups: tuple["Lookup", ...] = ()
+    """What its rows get from other rows."""
 
     @property
     def size(self) -> int:
@@ -118,11 +123,40 @@ class TableFile:
         return folder_values(self.name)
 
     def stored(self, names: Iterable[str]) -> list[str]:
-        """Those of the columns `names` that are in the file itself."""
-        return [name for name in names if name not in self.folder_values]
+        """Those of the columns `names` that are in the file itself, and those by which others are looked up."""
+        given = {name for lookup in self.lookups if not lookup.fills for name in (*lookup.names, PARTNER)}
+        needed = dict.fromkeys([*names, *(lookup.key for lookup in self.lookups)])
+        return [name for name in needed if name not in {*self.folder_values, *given}]
+
+
+PARTNER = "_partner"
+"""The column that says whether a row has a row in each table that is joined to it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lookup:
+    """Columns `names` that a row gets from rows of these `files` with the same `key`: one at most, or, if it `fills`
+    empty fields of the table itself, all of them, which have one value.
+    """
+
+    files: tuple[TableFile, ...]
+    key: str
+    names: tuple[str, ...] = ()
+    fills: bool = False
+    loaded: tuple[KnownKeys, pa.Table] | None = field(default=None, compare=False)
+    """The keys and these columns as texts, where another machine reads the rows."""
 
 
 def files_of(source: Source) -> tuple[TableFile, ...]:
+    """The files of a table, with what is looked up for their rows; raises like `_own_files`."""
+    found, lookups = _own_files(source), list[Lookup]()
+    if fill := source.fill:
+        lookups.append(Lookup(files=found, key=fill.by, names=fill.columns, fills=True))
+    lookups += [Lookup(files=_own_files(one.source), key=one.key) for one in source.join]
+    return tuple(replace(file, lookups=tuple(lookups)) for file in found) if lookups else found
+
+
+def _own_files(source: Source) -> tuple[TableFile, ...]:
     """The files of a table, in the order of their names; those of one folder after those of the one named before it.
 
     Raises `EmptyDatasetError` for a folder without files, `SpecError` for one with files of unknown formats or wrong
@@ -211,9 +245,9 @@ def load_spec(path: Path) -> TablesSpec:
     """
     path = path.expanduser().absolute()
     spec = read_spec(path)
-    given = {table: tuple(path.parent / one for one in source.paths) for table, source in spec.tables.items()}
+    given = {table: tuple(path.parent / one for one in source.paths) for table, source in spec.sources.items()}
     named = [(table, file) for table, files in given.items() for file in files]
-    unknown = [str(file) for table, file in named if is_no_table(file) and not spec.tables[table].columns]
+    unknown = [str(file) for table, file in named if is_no_table(file) and not spec.sources[table].columns]
     if unknown:
         raise SpecError(
             f"{path}: the format of {', '.join(unknown)} is unknown. Give files that end in {listed_suffixes()}, or "
@@ -222,13 +256,13 @@ def load_spec(path: Path) -> TablesSpec:
     missing = [f"the {table} file {file}" for table, file in named if not file.exists()]
     if missing:
         raise MissingFileError(f"{path} names {' and '.join(missing)}, which does not exist. Correct the path.")
-    for table, source in spec.tables.items():
+    for table, source in spec.sources.items():
         if lacking := sorted({*source.files} - {*(_visible(given[table][0]) if source.files else ())}):
             raise MissingFileError(
                 f"The {table} in {given[table][0]} lack {', '.join(lacking[:5])}. Run the data step again."
             )
     found = spec.with_tables(path={table: files if len(files) > 1 else files[0] for table, files in given.items()})
-    return found.with_tables(version={table: _version(path, source) for table, source in found.tables.items()})
+    return found.with_tables(version={table: _version(path, source) for table, source in found.sources.items()})
 
 
 def _version(config: Path, source: Source) -> int | None:

@@ -29,17 +29,18 @@ from training.errors import (
 )
 from training.kernels.columns import LABEL
 from training.tables.columns import KEYS, require_columns
-from training.tables.files import TableFile
+from training.tables.files import PARTNER, TableFile
+from training.tables.keys import KnownKeys
 from training.tables.opening import readable
 from training.tables.refunds import FAR_AFTER, NOTHING, REFUNDED, REFUNDS, standing
 from training.tables.texts import IN_QUOTES, Beginning, Chunk, text_array, text_of
 from training.tables.typed import (
+    ALONE,
     KEYLESS,
     OUTSIDE,
     REPEATED,
     SPELLED,
     Check,
-    KnownKeys,
     TableRules,
     checks,
     cleaned,
@@ -104,6 +105,7 @@ def changed(found: Mapping[str, int], tables: Collection[str]) -> str:
     said = {
         "Cleaning left out": {
             **{f"{OUTSIDE} {table}": f"of the {table} by `where`" for table in every},
+            ALONE: "of the interactions without a row in a joined table",
             KEYLESS: "of the interactions for lack of a key",
             **{f"{REPEATED} {table}": f"of the {table} because their key is repeated" for table in every},
             REFUNDS: "as refunds",
@@ -197,7 +199,7 @@ class Fault:
 
     def _advice_on_lines(self, rows: str) -> str:
         if IN_QUOTES in self.values:
-            return "; replace line breaks within quotes, or save the table as Parquet"
+            return f"; if that is meant, write `line_breaks: true` under `{self.rules.table}`"
         is_every = self.file.is_text and not self.file.text.columns and f"{self.count:,}" == rows
         return "; the first line must name the columns" if is_every else ""
 
@@ -289,7 +291,7 @@ class Look:
 
     def __init__(self, rules: TableRules, characters: int) -> None:
         """Read the table; raises the fitting `DatasetError` if that is not possible."""
-        require_columns(rules.files, rules.columns)
+        require_columns(rules.files, [name for name in rules.columns if name != PARTNER])
         self.rules = rules
         self.uses = Counter[str]()
         self.examples = dict[str, str]()
@@ -340,7 +342,10 @@ class Look:
         """Add the chunk's faults; returns the texts of the rows that are well formed."""
         lines = chunk.lines()
         self._read[chunk.file] += len(lines.places) + len(lines.misshapen)
-        texts = {name: text_array([*map(text_of, lines.columns[name])]) for name in self.rules.columns}
+        texts = {
+            name: pa.array(lines.columns[name]) if name == PARTNER else text_array([*map(text_of, lines.columns[name])])
+            for name in self.rules.columns
+        }
         kinds = {} if isinstance(chunk.rows, bytes) else {one.name: one.type for one in chunk.rows.schema}
         left, found = cleaned({**texts, _PLACE: pa.array(range(len(lines.places)), pa.int64())}, self.rules, kinds)
         self.uses += found

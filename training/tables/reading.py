@@ -124,7 +124,9 @@ def hashed_rows(fields: Fields, schema: Schema) -> tuple[pa.RecordBatch, Counter
 @contextmanager
 def unchanged(rules: Mapping[str, TableRules]) -> Iterator[None]:
     """Guard a block that reads the tables; raises `DatasetError` if a file, which is no Delta table, has changed."""
-    files = [file.path for rule in rules.values() for file in rule.files if file.delta is None]
+    own = {file for rule in rules.values() for file in rule.files}
+    own |= {other for file in own for lookup in file.lookups for other in lookup.files}
+    files = [file.path for file in own if file.delta is None]
     before = [_version(file) for file in files]
     yield
     for file, known in zip(files, before, strict=True):
@@ -175,7 +177,8 @@ def parts_of(rules: TableRules) -> list[TableRules]:
 def _divided(file: TableFile) -> Iterator[tuple[tuple[int, int], int]]:
     """The ranges in which a file can be read, of bytes or row groups, with their size in bytes."""
     if file.has_lines:
-        yield from (((start, end), end - start) for start, end in opening.parts(file.path))
+        parts = [(0, sys.maxsize)] if file.text.line_breaks else opening.parts(file.path)
+        yield from (((start, end), min(end, file.size) - start) for start, end in parts)
         return
     if file.delta is not None:
         yield (0, 1), file.size

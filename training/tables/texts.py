@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -21,9 +22,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
-from training.errors import BadRowsError, ColumnError
+from training.errors import BadRowsError, ColumnError, DuplicateKeyError, EmptyDatasetError
 from training.tables import opening
-from training.tables.files import TableFile
+from training.tables.files import PARTNER, Lookup, TableFile
+from training.tables.keys import KnownKeys
 from training.tables.opening import first_row, open_bytes, open_rows, readable, whole_lines
 
 BATCH_ROWS = 20_000
@@ -86,6 +88,7 @@ class Chunk:
         else:
             found = parse(self.rows, self.header, self.file)
             count = len(found[self.header[0]])
+        found = looked_up(found, self.file.lookups)
         same = pa.array(np.zeros(count, np.int32))
         found |= {name: text_array([text]).take(same) for name, text in self.file.folder_values.items()}
         return {name: found[name] for name in self.names}
@@ -101,6 +104,9 @@ class Chunk:
         else:
             rows, places, misshapen = _fields_by_line(self.rows.decode(self.file.text.encoding), self)
             columns = {name: [row[at] for row in rows] for at, name in enumerate(self.header)}
+        if self.file.lookups:
+            known = {name: text_array([*map(text_of, column)]) for name, column in columns.items()}
+            columns = {name: texts.to_pylist() for name, texts in looked_up(known, self.file.lookups).items()}
         for name, text in self.file.folder_values.items():
             columns[name] = [text] * len(places)
         return Lines(places=places, columns=columns, misshapen=misshapen)
@@ -129,6 +135,8 @@ def chunks(file: TableFile, names: Sequence[str], block_bytes: int | None = None
             yield from _batches(file, names)
             return
         start, end = file.part or (0, sys.maxsize)
+        if file.text.line_breaks:
+            block_bytes = file.size if file.path.suffix != ".gz" else sys.maxsize
         header = [] if file.is_json else first_row(file)
         with open_bytes(file.path) as stream:
             before = 0
@@ -169,6 +177,65 @@ def _batches(file: TableFile, names: Sequence[str]) -> Iterator[Chunk]:
         for batch in opened.iter_batches(BATCH_ROWS, row_groups=groups, columns=columns):
             yield Chunk(file=file, names=names, rows=batch, before=before)
             before += batch.num_rows
+
+
+def looked_up(columns: Mapping[str, pa.Array], lookups: Sequence[Lookup]) -> dict[str, pa.Array]:
+    """The columns with what their rows get from others: see `Lookup`. Raises the fitting `DatasetError` if several rows
+    of a joined table have one key, or those of a group several values.
+    """
+    found = dict(columns)
+    for lookup in lookups:
+        known, values = lookup.loaded or load(lookup)
+        places = known.find(texts_of(found[lookup.key]))
+        if not lookup.fills:
+            others = found.get(PARTNER)
+            found[PARTNER] = places.is_valid() if others is None else pc.and_(others, places.is_valid())
+        for name in lookup.names:
+            given = pc.fill_null(pc.take(values[name], places).combine_chunks(), "")
+            if lookup.fills:
+                own = texts_of(found[name])
+                given = pc.if_else(pc.equal(own, ""), given, own)
+            found[name] = given
+    return found
+
+
+def load(lookup: Lookup) -> tuple[KnownKeys, pa.Table]:
+    """The keys of a lookup, which are all different, and the texts of its columns; raises like `looked_up`."""
+    return _loaded(lookup, tuple(file.path.stat().st_mtime_ns for file in lookup.files))
+
+
+@lru_cache(maxsize=8)
+def _loaded(lookup: Lookup, _versions: tuple[int, ...]) -> tuple[KnownKeys, pa.Table]:
+    names = [lookup.key, *(name for name in lookup.names if name != lookup.key)]
+    none = pa.table({name: pa.array([], pa.string()) for name in names})
+    rows = pa.concat_tables([none, *(pa.table(chunk.texts()) for chunk in Beginning(lookup.files, names))])
+    rows = rows.filter(pc.not_equal(rows[lookup.key], ""))
+    if not rows.num_rows:
+        raise EmptyDatasetError(f"{lookup.files[0].path} has no row with {lookup.key}. Give a file with rows in it.")
+    if not lookup.fills:
+        if again := _repeated(rows[lookup.key]):
+            raise DuplicateKeyError(
+                f"{lookup.files[0].path} has several rows with the {lookup.key} {again[0]!r}, as with {len(again):,} of "
+                "its keys, and `join` needs one for each. Name another key, or remove the others."
+            )
+        return KnownKeys.of(rows[lookup.key].combine_chunks()), rows
+    groups = pa.table({lookup.key: pc.unique(rows[lookup.key])})
+    for name in lookup.names:
+        values = rows.filter(pc.not_equal(rows[name], "")).group_by([lookup.key, name]).aggregate([])
+        if again := _repeated(values[lookup.key]):
+            one, other, *_ = values.filter(pc.equal(values[lookup.key], again[0]))[name].to_pylist()
+            raise ColumnError(
+                f"{lookup.files[0].path}: the rows with the {lookup.key} {again[0]!r} have several values of {name}, "
+                f"{one!r} and {other!r}, and `fill` needs one. Leave {name} out of it, or correct the rows."
+            )
+        places = pc.index_in(groups[lookup.key], values[lookup.key].combine_chunks())
+        groups = groups.append_column(name, pc.take(values[name], places))
+    return KnownKeys.of(groups[lookup.key].combine_chunks()), groups
+
+
+def _repeated(keys: pa.ChunkedArray) -> list[str]:
+    counts = pc.value_counts(keys)
+    return list(counts.field("values").filter(pc.greater(counts.field("counts"), 1)).to_pylist())
 
 
 def text_array(texts: Sequence[str]) -> pa.StringArray:
@@ -280,14 +347,18 @@ def parse(block: bytes, names: Sequence[str], file: TableFile) -> dict[str, pa.S
         block = block if file.text.encoding == "utf-8" else block.decode(file.text.encoding).encode()
     except UnicodeDecodeError as error:
         raise BadRowsError(str(error)) from error
-    rows = BLANK_LINE.sub(b"", block)
-    if not rows:
+    breaks = file.text.line_breaks
+    rows = block if breaks else BLANK_LINE.sub(b"", block)
+    if not rows.strip():
         return {name: pa.nulls(0, pa.string()) for name in names}
-    if _LONE_RETURN.search(rows):
+    if not breaks and _LONE_RETURN.search(rows):
         raise BadRowsError("a line that ends as on no system of today, or a line break in quotes")
     read = arrow_csv.ReadOptions(column_names=list(names), use_threads=False, block_size=len(rows))
     split = arrow_csv.ParseOptions(
-        delimiter=file.separator, quote_char=file.text.quote or False, ignore_empty_lines=False
+        delimiter=file.separator,
+        quote_char=file.text.quote or False,
+        ignore_empty_lines=breaks,
+        newlines_in_values=breaks,
     )
     texts = arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
     try:
@@ -296,7 +367,7 @@ def parse(block: bytes, names: Sequence[str], file: TableFile) -> dict[str, pa.S
         raise BadRowsError(str(error)) from error
     # An unclosed quote extends its field over everything that follows, at least the last line break.
     open_quote = "\n" in table.column(names[-1])[-1].as_py()
-    if open_quote or table.num_rows != rows.count(b"\n") + (not rows.endswith(b"\n")):
+    if not breaks and (open_quote or table.num_rows != rows.count(b"\n") + (not rows.endswith(b"\n"))):
         raise BadRowsError(IN_QUOTES)
     return {name: pa.concat_arrays([*table.column(name).chunks, pa.nulls(0, pa.string())]) for name in names}
 
@@ -313,11 +384,12 @@ def _fields_by_line(text: str, chunk: Chunk) -> tuple[list[list[str]], list[int]
                 is_row = False
             yield line if is_row else "\n"
 
-    reader = csv.reader(whole(), **chunk.file.csv_options)
+    breaks = chunk.file.text.line_breaks
+    reader = csv.reader(io.StringIO(text, newline="") if breaks else whole(), **chunk.file.csv_options)
     last = 0
     for row in reader:
         place, last = last + 1, reader.line_num
-        if last > place or (row and "\n" in row[-1]):
+        if not breaks and (last > place or (row and "\n" in row[-1])):
             misshapen.append((chunk.before + place, IN_QUOTES))
         elif len(row) == len(chunk.header):
             rows.append(row)

@@ -39,8 +39,9 @@ from recommend.forgotten import NOBODY, Forgotten
 from training.config import ONE_TIME, Condition, Label, Source, Time
 from training.errors import BadRowsError
 from training.kernels.columns import LABEL, TIME
-from training.kernels.xxh64 import distinct_texts, first_seeds, of_texts
-from training.tables.files import TableFile
+from training.kernels.xxh64 import first_seeds, of_texts
+from training.tables.files import PARTNER, TableFile
+from training.tables.keys import KnownKeys
 from training.tables.texts import doubles, is_fraction, text_array, text_of, texts_of
 
 _FRACTION = "a fraction, and no category (name the column under `numeric`, or write its values as text)"
@@ -83,7 +84,8 @@ class TableRules:
         timestamp = [self.timestamp.column] if self.timestamp else []
         features = (feature.name for feature in self.features)
         named = [*self.keys.values(), *self.one_row_per, *label, *timestamp, *features]
-        return list(dict.fromkeys([*named, *self.source.cleaned_by, *self.whole_row]))
+        partner = [PARTNER] if self.source.join else []
+        return list(dict.fromkeys([*named, *self.source.cleaned_by, *self.whole_row, *partner]))
 
     def key_rule(self, name: str) -> KeyRule:
         """What is done to the key with a joined name."""
@@ -249,33 +251,6 @@ def numbers(values: pa.Array) -> pa.DoubleArray:
 
 
 @dataclass(frozen=True, kw_only=True)
-class KnownKeys:
-    """The `hashes` of n keys, at least one, int64[n] ascending, and the `rows` that have them, int64[n].
-
-    Arrow's `index_in` would build its table of all known keys again for each block of rows. Among ten million keys, two
-    others share a hash in three of a million datasets.
-    """
-
-    hashes: npt.NDArray[np.int64]
-    rows: npt.NDArray[np.int64]
-
-    @classmethod
-    def of(cls, keys: pa.StringArray) -> "KnownKeys":
-        """These keys, which are all different."""
-        hashes = distinct_texts(keys)
-        rows = np.argsort(hashes)
-        return cls(hashes=hashes[rows], rows=rows)
-
-    def find(self, keys: pa.StringArray) -> pa.Int64Array:
-        """The row of each of `keys`, null if it is not known."""
-        distinct = keys.dictionary_encode()
-        hashes = distinct_texts(distinct.dictionary)
-        place = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
-        unknown = self.hashes[place] != hashes
-        return pa.array(self.rows[place], mask=unknown).take(distinct.indices)
-
-
-@dataclass(frozen=True, kw_only=True)
 class TypedTable:
     """So many `rows` of a table, with a value of each column for each. `columns` has the keys by their joined names,
     and where the table has them `LABEL`, int8, the place in `choice` or whether it is a click; `TIME`, int64 in
@@ -364,13 +339,14 @@ def typed(columns: Mapping[str, pa.Array], rules: TableRules) -> TypedTable:
     return replace(found, columns=own, features=features, uses=found.uses + dropped)
 
 
-WRONG, OUTSIDE, KEYLESS, REPEATED, SPELLED = "wrong", "outside", "keyless", "repeated", "spelled"
+WRONG, OUTSIDE, KEYLESS, ALONE = "wrong", "outside", "keyless", "alone"
+REPEATED, SPELLED = "repeated", "spelled"
 """What cleaning counts."""
 
 
 def left_out(uses: Mapping[str, int]) -> int:
     """How many rows of a table `cleaned` has dropped."""
-    return sum(count for name, count in uses.items() if name == KEYLESS or name.startswith(f"{OUTSIDE} "))
+    return sum(count for name, count in uses.items() if name in {KEYLESS, ALONE} or name.startswith(f"{OUTSIDE} "))
 
 
 def cleaned(
@@ -382,6 +358,10 @@ def cleaned(
     The `kinds` are those of a file's columns, if `columns` has them as texts.
     """
     found = Counter[str]()
+    if PARTNER in columns:
+        has_all = columns[PARTNER]
+        found[ALONE] = len(has_all) - int(pc.sum(has_all).as_py() or 0)
+        columns = {name: values.filter(has_all) for name, values in columns.items()}
     fits = np.ones(len(next(iter(columns.values()))), np.bool_)
     for one in rules.source.where:
         values = columns[one.column]

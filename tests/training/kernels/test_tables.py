@@ -19,8 +19,9 @@ from training.config import Label, Source, TextFormat, Time
 from training.errors import BadRowsError
 from training.kernels.columns import LABEL, TIME
 from training.tables.files import TableFile
+from training.tables.keys import KnownKeys
 from training.tables.texts import parse, texts_of
-from training.tables.typed import KnownKeys, TableRules, checks, is_click, keys_of, typed
+from training.tables.typed import TableRules, checks, is_click, keys_of, typed
 
 NAMES = ["a", "b", "c"]
 FIELD = st.text(st.sampled_from([*"ab,;'\"\t |", "é", "\u2028"]), max_size=4)

@@ -1,13 +1,16 @@
 """What comes out of the field's best-known exports, as they are downloaded: each draft passes its own check."""
 
-from collections.abc import Mapping
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.exports import EXPORTS
+from tests.support.exports import EXPORTS, FIRST, choices, stars, write
 from tests.support.guessed_tables import described
+from training.errors import GuessError
 
 POSITIVES = "positives"
 RATING = {"column": "rating", "at_least": 4}
@@ -30,6 +33,32 @@ MUST: Mapping[str, dict[str, Any]] = {
         "items": {"path": "product.csv", "key": "PRODUCT_ID"},
         "label": POSITIVES,
         "timestamp": {"column": "DAY", "format": "days"},
+    },
+    "olist": {
+        "interactions": {
+            "path": "olist_order_items_dataset.csv",
+            "join": [
+                {"path": "olist_orders_dataset.csv", "key": "order_id"},
+                {"path": "olist_customers_dataset.csv", "key": "customer_id"},
+            ],
+            "basket": "order_id",
+            "where": {"order_status": {"not": ["canceled"]}},
+        },
+        "users": {"key": "customer_unique_id"},
+        "items": {"path": "olist_products_dataset.csv", "key": "product_id"},
+        "label": POSITIVES,
+        "timestamp": "order_purchase_timestamp",
+    },
+    "instacart": {
+        "interactions": {
+            "path": ["order_products__prior.csv", "order_products__train.csv"],
+            "join": [{"path": "orders.csv", "key": "order_id"}],
+            "basket": "order_id",
+        },
+        "users": {"key": "user_id"},
+        "items": {"path": "products.csv", "key": "product_id"},
+        "label": POSITIVES,
+        "timestamp": {"column": "order_number", "format": "days"},
     },
     "amazon": {
         "interactions": "All_Beauty.jsonl",
@@ -97,7 +126,7 @@ LEFT_OUT = {
 ROLES = ("interactions", "users", "items", "label", "timestamp")
 
 
-@pytest.mark.parametrize("name", MUST)
+@pytest.mark.parametrize("name", EXPORTS)
 def test_an_export_is_drafted_as_its_publisher_describes_it(tmp_path: Path, name: str) -> None:
     EXPORTS[name](tmp_path)
     content = described(tmp_path)
@@ -135,3 +164,82 @@ def test_what_looks_like_something_else_is_not_taken_for_it(
     content = described(tmp_path)
     users, items = {"key": "user_id"}, {"key": "item_id"}
     assert content == {"interactions": "log.csv", "users": users, "items": items, "label": POSITIVES, **expected}
+
+
+def _movielens_1m(folder: Path) -> None:
+    rows = [f"{who + 1}::{what + 1}::{stars(who, what)}::{int(at.timestamp())}\n" for _, who, what, at in choices()]
+    (folder / "ratings.dat").write_text("".join(rows), encoding="latin-1")
+
+
+def _mind(folder: Path) -> None:
+    """Impressions of news: a row's number, a user, a time, what was read before, and what was shown."""
+    with (folder / "behaviors.tsv").open("w") as stream:
+        for row, who, what, at in choices(again=True):
+            shown = f"N{what}-{int(who % 2 == what % 2)} N{what + 1}-0"
+            stream.write(f"{row + 1}\tU{who}\t{at:%m/%d/%Y %I:%M:%S %p}\tN{90 + who} N{91 + who}\t{shown}\n")
+
+
+def _dump(folder: Path) -> None:
+    (folder / "shop.sql").write_text("-- MySQL dump 10.13\nCREATE TABLE `orders` (`id` int NOT NULL);\n")
+
+
+def _woocommerce_database(folder: Path) -> None:
+    lines = [(row, row // 2, f"Mug {what}", "line_item") for row, _, what, _ in choices(again=True)]
+    write(folder / "wp_woocommerce_order_items.csv", "order_item_id,order_id,order_item_name,order_item_type", lines)
+    meta = [
+        (3 * row + place, row, name, value)
+        for row, _, what, _ in choices(again=True)
+        for place, (name, value) in enumerate([("_product_id", 500 + what), ("_qty", 1), ("_line_total", "9.90")])
+    ]
+    write(folder / "wp_woocommerce_order_itemmeta.csv", "meta_id,order_item_id,meta_key,meta_value", meta)
+    posts = [(order, f"{FIRST:%Y-%m-%d %H:%M:%S}", "wc-completed", "shop_order") for order in range(600)]
+    write(folder / "wp_posts.csv", "ID,post_date,post_status,post_type", posts)
+    of_posts = [(order, order, "_customer_user", order % 80) for order in range(600)]
+    write(folder / "wp_postmeta.csv", "meta_id,post_id,meta_key,meta_value", of_posts)
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (_movielens_1m, r"ratings\.dat has '::' between fields, .* > ratings\.tsv` makes a table\."),
+        (_mind, r"behaviors\.tsv list what was shown and clicked \(N\d+-[01] N\d+-0\).*impressions\.csv"),
+        (
+            _dump,
+            r"shop\.sql is a database's dump\. .*`mysql --batch --execute 'TABLE orders' DATABASE > orders\.tsv`\.",
+        ),
+        (
+            _woocommerce_database,
+            r"SELECT order_item_id, MAX\(CASE WHEN meta_key = '_product_id' THEN meta_value END\) AS",
+        ),
+    ],
+)
+def test_an_export_that_is_no_table_stops_with_the_command_that_makes_one(
+    tmp_path: Path, make: Callable[[Path], None], problem: str
+) -> None:
+    make(tmp_path)
+    with pytest.raises(GuessError, match=problem):
+        described(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("make", "names", "label"),
+    [
+        (_movielens_1m, ["user_id", "item_id", "rating", "timestamp"], {"column": "rating", "at_least": 4}),
+        (_mind, [], {"column": "clicked"}),
+    ],
+)
+def test_the_command_that_is_named_makes_a_table(
+    tmp_path: Path, make: Callable[[Path], None], names: list[str], label: object
+) -> None:
+    make(tmp_path)
+    with pytest.raises(GuessError) as stopped:
+        described(tmp_path)
+    command = str(stopped.value).split("`")[1].replace(".venv/bin/python", sys.executable)
+    for place, name in enumerate(names, 1):
+        command = command.replace(f"name{place}", name)
+    subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True)
+    (tmp_path / "behaviors.tsv").unlink(missing_ok=True)
+    content = described(tmp_path)
+    assert content["label"] == label
+    assert (content["users"], content["items"]) == ({"key": "user_id"}, {"key": "item_id"})
+    assert "timestamp" in content

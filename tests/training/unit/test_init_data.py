@@ -47,7 +47,7 @@ def test_keys_of_other_names_and_types_are_found(tmp_path: Path) -> None:
         ),
         (
             {"log.csv": 'user_id,item_id,note\nu1,i1,"a\nb"\nu2,i2,"a\nb"\n'},
-            r"2 of 2 rows are not split .* line 2 has a line break in quotes, .*; replace line breaks within",
+            r"2 of 2 rows are not split .* line 2 has a line break in quotes, .*write .line_breaks: true",
         ),
         (
             {"log.csv": "Export of 2026\nuser_id,item_id\nu1,i1\n"},

@@ -248,16 +248,6 @@ def test_keys_can_be_told(tmp_path: Path) -> None:
     assert guess(folder, {"users": folder / "nine.csv"}).roles.links["users"].foreign_key == "who"
 
 
-def test_orders_in_two_tables_have_to_be_joined(tmp_path: Path) -> None:
-    orders = "".join(f"{n},c{n % 9},2026-01-{1 + n % 28:02d}\n" for n in range(40))
-    lines = "".join(f"{n // 2},p{n % 7}\n" for n in range(80))
-    folder = written(tmp_path, orders=f"order_id,customer_id,at\n{orders}", lines=f"order_id,product_id\n{lines}")
-    with pytest.raises(
-        GuessError, match=r"orders\.csv has the customers of orders, and lines\.csv .* by order_id into"
-    ):
-        guess(folder, {})
-
-
 def test_orders_in_two_files_have_to_be_in_a_folder(tmp_path: Path) -> None:
     rows = "".join(f"u{n % 9},p{n % 7},2026-01-{1 + n % 28:02d}\n" for n in range(63))
     folder = written(tmp_path, y2025=f"user_id,product_id,at\n{rows}", y2026=f"user_id,product_id,at\n{rows}")

@@ -103,7 +103,7 @@ WRONG: dict[str, tuple[type[DatasetError], dict[str, str | bytes], dict[str, obj
         )
         for row, way in {
             "u3,4,5": "3 fields instead of 2",
-            'u3,"a\nb"': "a line break in quotes; replace line breaks within quotes, or save the table as Parquet",
+            'u3,"a\nb"': "a line break in quotes; if that is meant, write `line_breaks: true` under `users`",
             "u3": "1 fields instead of 2",
         }.items()
     },

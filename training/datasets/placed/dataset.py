@@ -51,7 +51,7 @@ def addresses(dataset: Dataset) -> Mapping[str, Address]:
 
     Raises `SpecError` for an address that no file can have, and if some tables are local and others are not.
     """
-    given = {table: _address(source) for table, source in config_of(dataset).tables.items()}
+    given = {table: _address(source) for table, source in config_of(dataset).sources.items()}
     found = {table: address for table, address in given.items() if address is not None}
     if found and len(found) < len(given):
         raise SpecError(
@@ -86,7 +86,7 @@ def fetch(dataset: Dataset, folder: Path, lake: Lake, report: Reporter, *, wante
         return
     entries = planned(dataset, lake, wanted)
     total, done = sum(entry.blob.size for entry in entries), 0
-    tables = config_of(dataset).tables
+    tables = config_of(dataset).sources
 
     def on_bytes(size: int) -> None:
         nonlocal done
@@ -161,7 +161,7 @@ def manifest_of(dataset: Dataset, entries: Sequence[Entry]) -> Manifest:
         f"{len(entries):,} file(s) in {_places(dataset)}",
         [entry.file for entry in entries],
         names=[entry.name for entry in entries],
-        meaning=meaning(spec, {table: Path(table) for table in spec.tables}),
+        meaning=meaning(spec, {table: Path(table) for table in spec.sources}),
     )
 
 
@@ -194,7 +194,7 @@ def _check(copy: Path, given: Mapping[str, Address]) -> None:
         look_at(table_rules(spec))
     except DatasetError as error:
         text = str(error)
-        for table, source in spec.tables.items():
+        for table, source in spec.sources.items():
             text = text.replace(source.shown, str(given[table]))
         raise type(error)(text) from error
 
