@@ -13,7 +13,7 @@ from training.init_data.roles import Link, reason
 from training.tables.files import USUAL
 
 _PLAIN = re.compile(r"^[A-Za-z_][A-Za-z0-9_./-]*$")
-_OPTIONS = ("separator", "encoding", "quote", "decimal")
+_OPTIONS = ("separator", "encoding", "quote", "decimal", "line_breaks")
 _WORDS_OF_YAML = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
@@ -117,6 +117,9 @@ def _table(table: TableProfile, folder: Path) -> Iterator[str]:
         if (written := getattr(table.source, name)) != getattr(USUAL, name):
             yield f"  {name}: {_inline(written)}{' # its first bytes are not UTF-8' * (name == 'encoding')}"
 
+    if fill := table.source.fill:
+        written = _inline({"by": fill.by, "columns": list(fill.columns)})
+        yield f"  fill: {written} # named in one row of each {fill.by} alone"
     for position, (other, key) in enumerate(table.joined):
         if not position:
             yield "  join: # the columns of each row's order, and so on"

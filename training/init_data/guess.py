@@ -20,7 +20,17 @@ from training.init_data.columns import (
     guess_timestamp,
 )
 from training.init_data.other_forms import attributes, refuse_attributes, refuse_shown_lists, refuse_unknown
-from training.init_data.profile import TableProfile, as_written, beginning, folded, profile, with_keys, words
+from training.init_data.profile import (
+    ColumnProfile,
+    TableProfile,
+    as_written,
+    beginning,
+    filled,
+    folded,
+    profile,
+    with_keys,
+    words,
+)
 from training.init_data.roles import QUANTITIES, Link, Roles, find_roles, is_order, is_person
 from training.tables.columns import header
 from training.tables.files import files_of, is_hidden, is_no_table, is_table, listed_suffixes
@@ -128,7 +138,7 @@ def guess(
     for path in files:
         refuse_shown_lists(path, header(files_of(as_written(path))[0]))
     parts = [[path] for path in files] if told else _parts(files)
-    profiles = {path: profile(path, *more) for path, *more in parts}
+    profiles = {path: _filled(profile(path, *more)) for path, *more in parts}
     named = {path.resolve() for path in told.values()}
     of_attributes = {path: pair for path, one in profiles.items() if path not in named and (pair := attributes(one))}
     tables = [one for path, one in profiles.items() if path not in of_attributes]
@@ -197,6 +207,44 @@ def _files(folder: Path, told: Mapping[str, Path]) -> tuple[list[Path], tuple[st
         f"{folder} has no table, a file that ends in {listed_suffixes()}, or a folder of such files.{ignored} Name "
         "tables that are elsewhere: --interactions FILE, and --users FILE and --items FILE if there are such tables."
     )
+
+
+_GROUPS = {"handle", "parent"}
+"""Words in the names of columns that the variants of an item have in common."""
+_NAMED_ONCE = 0.5
+"""The least share of the groups in which a row names a value, if all other rows lack it."""
+
+
+def _filled(table: TableProfile) -> TableProfile:
+    """The table, with what its exporter names in the first row of an order or of an item alone in their other rows."""
+    for by in table.columns.values():
+        is_one = is_order(by.name) or all(map(_NUMBERED.fullmatch, by.values))
+        if not (is_one or _GROUPS & {*words(by.name)}) or not by.is_complete or by.is_unique:
+            continue
+        lacking = [one for one in table.columns.values() if one is not by and one.values and not one.is_complete]
+        has_time = any(one.time_formats and one.is_complete for one in table.columns.values())
+        used = [one.name for one in lacking if not is_one or _is_of_orders(one, has_time=has_time)]
+        rows, _ = beginning(table, [by.name, *used])
+        groups = rows[by.name].to_pylist()
+        if named := [name for name in used if _is_named_once(groups, rows[name].to_pylist())]:
+            return filled(table, by.name, named)
+    return table
+
+
+def _is_of_orders(column: ColumnProfile, *, has_time: bool) -> bool:
+    """Whether a column says whose an order is, what became of it, or when it was, if no other does."""
+    is_status = any(text.lower() in _UNDONE for text in column.values)
+    return is_person(column.name) or is_status or (bool(column.time_formats) and not has_time)
+
+
+def _is_named_once(groups: Sequence[str], texts: Sequence[str]) -> bool:
+    """Whether no group has two of these texts, most have one, and some of these also have rows without."""
+    found = defaultdict[str, set[str]](set)
+    for group, text in zip(groups, texts, strict=True):
+        found[group].add(text)
+    named = [one for one in found.values() if one != {""}]
+    is_one = all(len(one - {""}) == 1 for one in named)
+    return is_one and any("" in one for one in named) and len(named) >= _NAMED_ONCE * len(found)
 
 
 _HALVES = {"prior", "train", "test"}

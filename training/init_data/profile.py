@@ -1,5 +1,7 @@
 """Profiles of a table's columns, from its beginning, as the basis of guesses, and how its text files are written."""
 
+import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.values import TimeFormat, is_number, microseconds
-from training.config import Source
+from training.config import Fill, Source
 from training.errors import GuessError
 from training.tables.columns import header, lists_in, require_columns
 from training.tables.files import USUAL, files_of
@@ -157,6 +159,12 @@ def with_keys(table: TableProfile, keys: Sequence[str]) -> TableProfile:
     return _profiled(table, [*table.columns], keys)
 
 
+def filled(table: TableProfile, by: str, columns: Sequence[str]) -> TableProfile:
+    """The profile of a table whose rows with one value in `by` have that of the others in these columns."""
+    source = table.source.model_copy(update={"fill": Fill(by=by, columns=tuple(columns))})
+    return _profiled(replace(table, source=source), [*table.columns])
+
+
 def joined(lines: TableProfile, others: Sequence[tuple[TableProfile, str]]) -> TableProfile:
     """The profile of the rows that have a row in each of these tables, each found by its column that is named."""
     names = dict.fromkeys([*lines.columns, *(name for other, _ in others for name in other.columns)])
@@ -231,7 +239,15 @@ def as_written(path: Path) -> Source:
     header = content.split(b"\n", 1)[0].decode(encoding).removeprefix("\ufeff").strip("\r")
     separator = None if first.separator in header else next((sign for sign in _SEPARATORS if sign in header), None)
     is_single = header[:1] == header[-1:] == "'" and len(header) > 1 and '"' not in header
-    return Source(path=path, separator=separator, encoding=encoding, quote="'" if is_single else USUAL.quote)
+    quote = "'" if is_single else USUAL.quote
+    text = io.StringIO(content.decode(encoding, "replace"), newline="")
+    breaks = not is_single and _has_line_breaks([*csv.reader(text, delimiter=separator or first.separator)])
+    return Source(path=path, separator=separator, encoding=encoding, quote=quote, line_breaks=breaks)
+
+
+def _has_line_breaks(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a row with as many fields as the first one, and not the last, which may be cut off, has a line break."""
+    return any(len(row) == len(rows[0]) and any("\n" in text for text in row) for row in rows[1:-1])
 
 
 def _is_in(content: bytes, encoding: str) -> bool:

@@ -215,8 +215,8 @@ def _loaded(lookup: Lookup, _versions: tuple[int, ...]) -> tuple[KnownKeys, pa.T
     if not lookup.fills:
         if again := _repeated(rows[lookup.key]):
             raise DuplicateKeyError(
-                f"{lookup.files[0].path} has several rows with the {lookup.key} {again[0]!r}, as with {len(again):,} of "
-                "its keys, and `join` needs one for each. Name another key, or remove the others."
+                f"{lookup.files[0].path} has several rows with the {lookup.key} {again[0]!r}, one of {len(again):,} "
+                "such keys, and `join` needs one row for each. Name another key, or remove the others."
             )
         return KnownKeys.of(rows[lookup.key].combine_chunks()), rows
     groups = pa.table({lookup.key: pc.unique(rows[lookup.key])})

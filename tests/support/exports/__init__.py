@@ -283,6 +283,29 @@ def woocommerce(folder: Path) -> None:
     write(folder / "orders-export.csv", header, rows)
 
 
+def shopify(folder: Path) -> None:
+    """Orders whose first line has what is the same for all of it, with notes of two lines; variants of products."""
+    header = "Name,Email,Financial Status,Paid at,Total,Created at,Lineitem quantity,Lineitem name,Lineitem price"
+    rows: list[Row] = []
+    for row, who, what, at in choices(again=True):
+        moment, order = f"{at:%Y-%m-%d %H:%M:%S} +0100", row // 2
+        state = ("paid", "paid", "paid", "refunded")[order % 4]
+        guest = order % 25 == 0
+        once = ["" if guest else f"c{who}@example.com", state, moment, "12.50", moment]
+        note = "Please ring.\nTwice" if order % 9 == 0 else ""
+        line = [1 + row % 2, _title(what), f"{what}.90", f"SKU-{what:02d}", "true", "Mugs & Co", note]
+        rows.append([f"#{1001 + order}", *(once if row % 2 == 0 else [""] * 5), *line])
+    write(folder / "orders_export.csv", f"{header},Lineitem sku,Lineitem requires shipping,Vendor,Notes", rows)
+    header = "Handle,Title,Body (HTML),Vendor,Type,Tags,Option1 Value,Variant SKU,Variant Price,Image Src"
+    products: list[Row] = []
+    for what in range(THINGS):
+        tags = "new, blue" if what % 4 else "old"
+        once = [_title(what), "<p>A <b>mug</b></p>", "Mugs & Co", ("Mug", "Cup")[what // 2 % 2], tags]
+        own = [("S", "L")[what % 2], f"SKU-{what:02d}", f"{what + 5}.90", f"https://cdn.example.com/{what}.jpg"]
+        products.append([f"mug-{what // 2}", *(once if what % 2 == 0 else [""] * 5), *own])
+    write(folder / "products_export.csv", header, products)
+
+
 _PROPERTIES = [f"{one}" for one in (888, 790, 283, 6, 678)]
 
 
@@ -407,6 +430,7 @@ EXPORTS: dict[str, Callable[[Path], None]] = {
     "amazon": amazon,
     "instacart": instacart,
     "woocommerce": woocommerce,
+    "shopify": shopify,
     "retailrocket": retailrocket,
     "movielens": movielens,
     "yelp": yelp,

@@ -104,7 +104,7 @@ def test_filled_fields_and_line_breaks_are_the_rows_as_they_were(tmp_path: Path)
             "o1,c1\no1,c2\no2,c2\n",
             {},
             DuplicateKeyError,
-            "heads.csv has several rows with the order_id 'o1', as",
+            "heads.csv has several rows with the order_id 'o1', one",
         ),
         ("", {}, EmptyDatasetError, "heads.csv has no row with order_id"),
         (

@@ -78,6 +78,25 @@ MUST: Mapping[str, dict[str, Any]] = {
         "label": POSITIVES,
         "timestamp": "order_date",
     },
+    "shopify": {
+        "interactions": {
+            "path": "orders_export.csv",
+            "line_breaks": True,
+            "fill": {"by": "Name", "columns": ["Email", "Financial Status", "Paid at", "Created at"]},
+            "missing_keys": "one_time",
+            "basket": "Name",
+            "where": {"Financial Status": {"not": ["refunded"]}},
+        },
+        "users": {"key": "Email"},
+        "items": {
+            "path": "products_export.csv",
+            "fill": {"by": "Handle", "columns": ["Title", "Body (HTML)", "Vendor", "Type", "Tags"]},
+            "key": "Variant SKU",
+            "interactions_key": "Lineitem sku",
+        },
+        "label": POSITIVES,
+        "timestamp": "Created at",
+    },
     "retailrocket": {
         "interactions": "events.csv",
         "users": {"key": "visitorid"},
@@ -114,6 +133,7 @@ LEFT_OUT = {
         "title (meta_",
     ],
     "woocommerce": ["172 cancelled, 170 failed, 170 refunded"],
+    "shopify": ["48 rows have no Email", "Image Src (products_export.csv): holds addresses or HTML"],
     "retailrocket": ["category_tree.csv", "item_properties_part1.csv", "item_properties_part2.csv"],
     "movielens": ["genome-scores.csv", "genome-tags.csv", "links.csv", "tags.csv"],
     "yelp": [
