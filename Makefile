@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 STACK ?= local
+DATA ?=
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest --durations=20
 # More than most machines have cores, because tests also wait. The tests of one file share a process (exceptions are in

@@ -18,6 +18,7 @@ import trustme
 from tests.simulation.fakes.proxy import Proxy
 from tools.paths import ROOT
 from tools.setup import trust
+from tools.setup.packages import STACK
 from tools.setup.uv import ensure_uv
 
 IN_OWN_MOUNTS = ("unshare", "--mount", "--map-root-user")
@@ -97,9 +98,8 @@ def _project(folder: Path) -> None:
     """A project like ours, as far as the setup reads it."""
     described = '[project]\nname = "p"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["uv"]\n'
     folder.mkdir()
-    (folder / "pyproject.toml").write_text(
-        f"{described}[project.optional-dependencies]\nlocal = []\nscoring = []\ninfra = []\n"
-    )
+    extras = "".join(f"{name} = []\n" for name in STACK)
+    (folder / "pyproject.toml").write_text(f"{described}[project.optional-dependencies]\n{extras}")
 
 
 def run(script: str, python: str, network: dict[str, str], folder: Path, *arguments: str) -> str:
