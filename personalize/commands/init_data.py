@@ -73,7 +73,7 @@ def init_data(
     told = {"interactions": interactions, "users": users, "items": items}
     keys = {role: name for role, name in (("users", user_key), ("items", item_key)) if name is not None}
     files = {role: folder / path.expanduser() for role, path in told.items() if path is not None}
-    guessed = guess(folder, files, label, keys)
+    guessed = guess(folder, files, label, keys, target.parent)
     say(f"Writing {target}, and checking the tables against it.")
     spec = drafted(target, guessed, trial=trial)
     stack_file.write_text(stack, encoding="utf-8")

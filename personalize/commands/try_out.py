@@ -25,6 +25,7 @@ from training.datasets import describe
 from training.datasets.manifest import Manifest
 from training.errors import GuessError
 from training.failure import OutOfMemoryError, RunFailedError
+from training.init_data.converted import converted
 from training.init_data.draft import DRAFT, LEFT_OUT
 from training.init_data.guess import guess
 from training.local.pool import UNNEEDED
@@ -130,24 +131,21 @@ def _config(folder: Path, place: Path) -> Path:
         say(f"Using {own}.")
         return own
     if draft.is_file():
+        converted(folder, place)
         say(f"Using the draft {shown_path(draft)}. Delete it to have a new one.")
         return draft
     say(f"Looking at the tables in {folder}.")
+    new = made(place)
     try:
-        guessed = guess(folder, {})
-    except GuessError as error:
-        if "--" not in str(error):
+        drafted(draft, guess(folder, {}, into=place), trial=True)
+    except BaseException as error:
+        shutil.rmtree(new, ignore_errors=True)
+        if not isinstance(error, GuessError) or "--" not in str(error):
             raise
         command = (
             f".venv/bin/personalize init-data {shlex.quote(str(folder))} --output {shlex.quote(str(shown_path(draft)))}"
         )
         raise GuessError(f"{error} These are options of `{command}`. Run that, and then `try` again.") from error
-    new = made(place)
-    try:
-        drafted(draft, guessed, trial=True)
-    except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
-        raise
     return draft
 
 

@@ -19,6 +19,7 @@ from training.init_data.columns import (
     guess_label,
     guess_timestamp,
 )
+from training.init_data.converted import DATABASES, WORKBOOKS, converted
 from training.init_data.other_forms import attributes, refuse_attributes, refuse_shown_lists, refuse_unknown
 from training.init_data.profile import (
     ColumnProfile,
@@ -127,14 +128,19 @@ class Guess:
 
 
 def guess(
-    folder: Path, told: Mapping[str, Path], label: str | None = None, keys: Mapping[str, str] | None = None
+    folder: Path,
+    told: Mapping[str, Path],
+    label: str | None = None,
+    keys: Mapping[str, str] | None = None,
+    into: Path | None = None,
 ) -> Guess:
-    """The config of the tables in `folder`; `told` has files with a given role, `label` is a given label column.
+    """The config of the tables in `folder`; `told` has files with a given role, `label` is a given label column, and
+    workbooks and databases become tables in `into`, by default the folder itself.
 
     `keys` has given columns of the interactions, by role. Raises `GuessError` if the roles can't be guessed, and a
     `DatasetError` for a file that can't be read.
     """
-    files, ignored = _files(folder, told)
+    files, ignored = _files(folder, told, into or folder)
     for path in files:
         refuse_shown_lists(path, header(files_of(as_written(path))[0]))
     parts = [[path] for path in files] if told else _parts(files)
@@ -174,7 +180,7 @@ def guess(
     return guessed
 
 
-def _files(folder: Path, told: Mapping[str, Path]) -> tuple[list[Path], tuple[str, ...]]:
+def _files(folder: Path, told: Mapping[str, Path], into: Path) -> tuple[list[Path], tuple[str, ...]]:
     """The tables, and the names of the folder's other files."""
     if missing := [str(path) for path in (folder, *told.values()) if not path.exists()]:
         raise GuessError(f"There is no {' and no '.join(missing)}. Give the folder with the tables.")
@@ -188,6 +194,9 @@ def _files(folder: Path, told: Mapping[str, Path]) -> tuple[list[Path], tuple[st
     known = {path.resolve() for path in told.values()}
     found = sorted(path.resolve() for path in folder.iterdir()) if folder.is_dir() else []
     tables = [path for path in found if is_table(path)]
+    if made := [path.resolve() for path in (converted(folder, into) if folder.is_dir() else ())]:
+        tables = sorted({*tables, *made})
+        found = [path for path in found if path.suffix.lower() not in (*WORKBOOKS, *DATABASES)]
     if partitions := [path.name for path in tables if "=" in path.name and path.is_dir()]:
         raise GuessError(
             f"{folder} is itself a table, of partitions such as {partitions[0]}. Give the folder in which it is."

@@ -178,7 +178,7 @@ def _divided(file: TableFile) -> Iterator[tuple[tuple[int, int], int]]:
     """The ranges in which a file can be read, of bytes or row groups, with their size in bytes."""
     if file.has_lines:
         parts = [(0, sys.maxsize)] if file.text.line_breaks else opening.parts(file.path)
-        yield from (((start, end), min(end, file.size) - start) for start, end in parts)
+        yield from (((start, end), end - start) for start, end in parts)
         return
     if file.delta is not None:
         yield (0, 1), file.size

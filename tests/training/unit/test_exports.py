@@ -1,11 +1,14 @@
 """What comes out of the field's best-known exports, as they are downloaded: each draft passes its own check."""
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from tests.support.exports import EXPORTS, FIRST, choices, stars, write
@@ -263,3 +266,41 @@ def test_the_command_that_is_named_makes_a_table(
     assert content["label"] == label
     assert (content["users"], content["items"]) == ({"key": "user_id"}, {"key": "item_id"})
     assert "timestamp" in content
+
+
+def _workbook(path: Path, tables: Mapping[str, pd.DataFrame]) -> None:
+    with pd.ExcelWriter(path) as book:
+        pd.DataFrame({"Notes": []}).to_excel(book, sheet_name="Empty", index=False)
+        for name, table in tables.items():
+            table.to_excel(book, sheet_name=name, index=False)
+
+
+def _database(path: Path, tables: Mapping[str, pd.DataFrame]) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        for name, table in tables.items():
+            table.assign(**{at: table[at].astype(str) for at in {"at"} & {*table}}).to_sql(name, database, index=False)
+
+
+@pytest.mark.parametrize(("name", "write_tables"), [("shop.xlsx", _workbook), ("shop.db", _database)])
+def test_workbooks_and_databases_become_tables_and_anew_when_they_change(
+    tmp_path: Path, name: str, write_tables: Callable[[Path, Mapping[str, pd.DataFrame]], None]
+) -> None:
+    rows = [{"user_id": 7 + who, "item_id": 1 + what, "at": at.replace(tzinfo=None)} for _, who, what, at in choices()]
+    titles = pd.DataFrame([{"item_id": 1 + what, "title": f"Mug {what}", "price": what + 0.5} for what in range(40)])
+    write_tables(tmp_path / name, {"Orders": pd.DataFrame(rows), "Items": titles})
+    assert described(tmp_path)["interactions"] == "shop-Orders.parquet"
+    assert described(tmp_path)["items"] == {"path": "shop-Items.parquet", "key": "item_id"}
+    assert described(tmp_path)["timestamp"] == "at"
+    held = pd.read_parquet(tmp_path / "shop-Orders.parquet")
+    assert held["user_id"].tolist() == [row["user_id"] for row in rows]
+    (tmp_path / name).unlink()
+    write_tables(tmp_path / name, {"Orders": pd.DataFrame(rows[:900]), "Items": titles})
+    described(tmp_path)
+    assert len(pd.read_parquet(tmp_path / "shop-Orders.parquet")) == 900
+
+
+def test_a_workbook_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "shop.xlsx").write_bytes(b"PK\x03\x04 no workbook")
+    with pytest.raises(GuessError, match=r"shop\.xlsx cannot be read: .* Save it without a password, or"):
+        described(tmp_path)
+    assert [one.name for one in tmp_path.iterdir()] == ["shop.xlsx"]
