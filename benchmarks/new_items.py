@@ -17,6 +17,7 @@ from recommend import catalogue, splits
 from recommend.arrays import Indices, Numbers, Scores
 from recommend.catalogue import Catalogue, Comparison, ItemRow, Layout, State
 from recommend.columns import PairColumns
+from recommend.first_stage import MOST_ITEMS
 from recommend.interactions import Interactions, items_of
 from recommend.learning import FITTED_SHARE, Ease
 from recommend.metrics import Ranker, evaluate
@@ -35,11 +36,11 @@ def measured(choices: Interactions, columns: PairColumns, seed: int) -> dict[str
     chance = np.random.default_rng(seed)
     items = chance.permutation(choices.item_count)
     new = items[: round(NEW_SHARE * len(items))]
-    known = most_chosen(choices.only(~np.isin(choices.items, new)), Ease.most_items)
+    known = most_chosen(choices.only(~np.isin(choices.items, new)), MOST_ITEMS)
     training, test = choices.of_items(known), choices.of_items(new).matrix()
     found = _new_items(known, new, columns)
     choice = choose(Ease(), training, splits.by_user(training, seed, FITTED_SHARE))
-    first_stage, chosen = Ease().fit(training, choice.regularisation), training.matrix()
+    first_stage, chosen = Ease().fit(training, choice.setting), training.matrix()
 
     def by_history(users: Indices) -> Scores:
         scores = [found.scores(_above(first_stage.scores(items_of(chosen, user)))) for user in users]

@@ -23,7 +23,7 @@ from recommend.arrays import Mask
 from recommend.columns import PairColumns
 from recommend.interactions import Interactions
 from recommend.judgement import BEST, FIRST_STAGE, POPULARITY, RECOMMENDER, judge
-from recommend.learning import FITTED_SHARE, AlternatingLeastSquares, Ease, Learner, ranker
+from recommend.learning import FITTED_SHARE, Ease
 from recommend.metrics import Ranker, Ranking, evaluate, popularity, sar
 from training.config import TablesSpec
 from training.datasets.generated import film_files
@@ -48,7 +48,7 @@ SPLITS: dict[str, tuple[Split, Split, int]] = {
 }
 """How training rows are chosen, how a part of them to fit first stages that the others choose between, and the lowest
 rating to learn from and judge by."""
-EASE, FACTORS = "EASE", "factors"
+EASE, BOTH = "EASE", "both stages on EASE"
 Figures = dict[str, dict[str, float]]
 
 
@@ -57,9 +57,7 @@ def main() -> None:
     argparse.ArgumentParser(prog="python -m benchmarks.recommend", description=__doc__).parse_args()
     ratings, columns = movielens.ratings(), movielens.columns()
     figures: dict[str, Any] = {name: _five(name, partial(measured, ratings, name, columns=columns)) for name in SPLITS}
-    figures["films"] = _five("films", lambda seed: measured_on_films(seed, Ease()))
-    by_factors = measured_on_films(SEEDS[0], AlternatingLeastSquares(seed=SEEDS[0]))
-    figures["films by factors"] = {"seed_42": _shown("films by factors", SEEDS[0], by_factors)}
+    figures["films"] = _five("films", measured_on_films)
     new = {
         "MovieLens-100k": _five("new items", partial(new_items.measured, ratings, columns[0])),
         "films": _five("new films", new_on_films),
@@ -83,9 +81,9 @@ def _shown(name: str, seed: int, run: Figures) -> Figures:
 
 
 def measured(ratings: Interactions, name: str, seed: int, *, columns: movielens.Columns) -> Figures:
-    """Each ranker's metrics under one of the `SPLITS`: both kinds of a first stage, alone and with a second one.
+    """Each ranker's metrics under one of the `SPLITS`: the first stage alone and with a second one.
 
-    The weights are cut. Regularisations, and the better kind, are chosen within the training rows. Of random splits
+    The weights are cut, and their setting is chosen within the training rows. Of random splits
     only SAR knows the times, since what is held out is not later.
     """
     split, validation, lowest = SPLITS[name]
@@ -97,32 +95,24 @@ def measured(ratings: Interactions, name: str, seed: int, *, columns: movielens.
     by_time = split is splits.by_time
     rows = training if by_time else replace(training, times=None)
     held_out = [~split(rows, seed, splits.TRAINING_SHARE)] if by_time else splits.folds(rows, moment=False)
-    learners: dict[str, Learner] = {EASE: Ease(), FACTORS: AlternatingLeastSquares(seed=seed)}
-    choices = {kind: choose(learner, training, fitted) for kind, learner in learners.items()}
-    best = max(choices, key=lambda kind: choices[kind].ndcg)
-    selected = {"factors": float(best == FACTORS)}
+    setting = choose(Ease(), training, fitted).setting
     rankers: dict[str, Ranker] = {"popularity": popularity(training), "SAR": sar(training)}
     fit = RankingFit(columns=columns[0], users=columns[1], parameters=TrainingParameters(seed=seed))
-    for kind, learner in learners.items():
-        regularisation = choices[kind].regularisation
-        alone = ranker(learner.fit(training, regularisation), training.matrix())
-        learned = partial(learner.ranker, regularisation=regularisation)
-        ranking = fit.fit(rows, held_out, learned, np.arange(ratings.item_count))
-        both = alone if ranking is None else fit.ranker(ranking, alone, rows, seen)
-        rankers |= {kind: alone, _both(kind): both}
-        selected |= {
-            f"regularisation of {kind}": regularisation,
-            f"weight on {kind}": 0.0 if ranking is None else ranking.weight,
-        }
+    alone = Ease().ranker(training, setting)
+    learned = partial(Ease().ranker, setting=setting)
+    ranking = fit.fit(rows, held_out, learned, np.arange(ratings.item_count))
+    both = alone if ranking is None else fit.ranker(ranking, alone, rows, seen)
+    rankers |= {EASE: alone, BOTH: both}
+    selected = {**setting._asdict(), "weight": 0.0 if ranking is None else ranking.weight}
     return {one: _figures(evaluate(ranks, seen, test)) for one, ranks in rankers.items()} | {"selected": selected}
 
 
-def measured_on_films(seed: int, learner: Learner) -> Figures:
+def measured_on_films(seed: int) -> Figures:
     """Each ranker's metrics on films that are generated with this seed, as a training run judges a recommender."""
     dataset, spec, chosen = _films(seed)
     fit = RankingFit.of(spec, chosen, TrainingParameters(seed=seed))
     truth = best_order(dataset, chosen.users, chosen.items)
-    judgement = judge(chosen.choices, seed, learner, fit, truth=truth)
+    judgement = judge(chosen.choices, seed, fit, truth=truth)
     selected = {"regularisation": judgement.regularisation, "weight": judgement.ranking_weight}
     found = {name: msgspec.structs.asdict(one) for name, one in judgement.figures.items()}
     found.setdefault(FIRST_STAGE, found[RECOMMENDER])  # alone, if the second stage gains nothing
@@ -140,11 +130,6 @@ def _films(seed: int) -> tuple[FilmsDataset, TablesSpec, Chosen]:
     dataset = FilmsDataset(kind="films", seed=seed)
     spec = film_files.spec_of(dataset)
     return dataset, spec, read_chosen(spec)
-
-
-def _both(kind: str) -> str:
-    """What both stages are called on a kind of a first stage."""
-    return f"both stages on {kind}"
 
 
 def _figures(ranking: Ranking) -> dict[str, float]:
@@ -174,16 +159,15 @@ def targets(figures: dict[str, Any]) -> Iterator[Target]:
         title = f"{name} {split}: NDCG@10, as known from elsewhere"
         holds = abs(found - ndcg) <= HALF_A_DIGIT
         yield Target(name=title, target=f"= {ndcg} to the fourth digit", measured=found, holds=holds)
-    for kind in (EASE, FACTORS):
-        for split, name, least in (
-            ("by item", kind, 0.470),
-            ("by item", _both(kind), round(figures["by item"]["mean"][kind]["ndcg"], 4)),
-            ("by user", kind, 0.470),
-            ("by user", _both(kind), 0.474),
-            ("likes by user", _both(kind), 0.340),
-            ("by time", _both(kind), 0.230),
-        ):
-            yield at_least(f"{name} {split}: NDCG@10, mean of five seeds", least, figures[split]["mean"][name]["ndcg"])
+    for split, name, least in (
+        ("by item", EASE, 0.470),
+        ("by item", BOTH, round(figures["by item"]["mean"][EASE]["ndcg"], 4)),
+        ("by user", EASE, 0.470),
+        ("by user", BOTH, 0.474),
+        ("likes by user", BOTH, 0.340),
+        ("by time", BOTH, 0.230),
+    ):
+        yield at_least(f"{name} {split}: NDCG@10, mean of five seeds", least, figures[split]["mean"][name]["ndcg"])
 
 
 def targets_of_films(mean: Figures) -> Iterator[Target]:

@@ -4,14 +4,14 @@ Nine names are what most uses need:
 
 - data in: `Interactions`, which `by_time` divides into rows to learn from and rows to judge by, and `task` into what
   users had and what they chose later;
-- fit: `Ease`, weights between items, or `AlternatingLeastSquares`, factors of items;
+- fit: `Ease`, weights between items, by a `Setting`;
 - recommend: `Recommender`, which can be saved and loaded;
 - evaluate: `evaluate` the `ranker` of what was fitted, beside `popularity`.
 
 Of 200 users, half choose films with even numbers, and half those with odd ones:
 
 >>> import numpy as np
->>> from recommend import Ease, Interactions, Recommender, by_time, evaluate, popularity, ranker, task
+>>> from recommend import Ease, Interactions, Recommender, Setting, by_time, evaluate, popularity, ranker, task
 >>> chance = np.random.default_rng(42)
 >>> users, times = np.repeat(np.arange(200), 12), np.tile(np.arange(12.0), 200)
 >>> items = 2 * chance.integers(0, 20, len(users)) + users % 2
@@ -21,7 +21,7 @@ Of 200 users, half choose films with even numbers, and half those with odd ones:
 >>> first = by_time(choices, seed=42)
 >>> training, later = choices.only(first), choices.only(~first)
 >>> had, test = task(training, later, repeats=False)
->>> weights = Ease().fit(training, regularisation=100)
+>>> weights = Ease().fit(training, Setting(regularisation=100))
 >>> round(evaluate(ranker(weights, training.matrix()), had, test).ndcg, 3)
 0.428
 >>> round(evaluate(popularity(training), had, test).ndcg, 3)
@@ -42,11 +42,11 @@ from features import offered
 
 if TYPE_CHECKING:
     from recommend.interactions import Interactions as Interactions
-    from recommend.learning import AlternatingLeastSquares as AlternatingLeastSquares
     from recommend.learning import Ease as Ease
     from recommend.learning import ranker as ranker
     from recommend.metrics import evaluate as evaluate
     from recommend.metrics import popularity as popularity
+    from recommend.nearest import Setting as Setting
     from recommend.recommender import Recommender as Recommender
     from recommend.splits import by_time as by_time
     from recommend.splits import task as task
@@ -54,8 +54,9 @@ else:  # imported when asked for: the service has no SciPy
     __getattr__ = offered(
         __name__,
         interactions=("Interactions",),
-        learning=("AlternatingLeastSquares", "Ease", "ranker"),
+        learning=("Ease", "ranker"),
         metrics=("evaluate", "popularity"),
+        nearest=("Setting",),
         recommender=("Recommender",),
         splits=("by_time", "task"),
     )

@@ -1,15 +1,10 @@
-"""The first stage of a recommender: who chose what decides which items are candidates. It is of one of two kinds, which
-score all items for somebody whose choices are known, and who need not have been met in training.
+"""The first stage of a recommender: who chose what decides which items are candidates.
 
-Weights between items are largest where they predict a choice best. Factors are for more items: a vector that is solved
-from a history scores all items by one product. Hu, Koren, Volinsky: Collaborative Filtering for Implicit Feedback
-Datasets, ICDM 2008. A choice is a 1 that counts `CONFIDENCE` times, and everything else a 0 that counts once. Given the
-items' vectors, a user's is the solution of a linear system in the history alone (equation 4 there), and the scores are
-sums over the history (section 5).
+It is weights between items, which are largest where they predict a choice best. They score all items for somebody whose
+choices are known, and who need not have been met in training.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -20,80 +15,74 @@ import numpy.typing as npt
 from recommend.arrays import Indices, Mask, Numbers, Scores
 
 Kinds = npt.NDArray[np.int8]
-WEIGHTS_NAME = "weights between items"
-"""What a report calls this kind of a first stage, which is also that of similarities."""
-SIMILARITIES_NAME = "similarities of items"
-OTHERS, WEIGHTS = "others.npy", "weights.npy"
+STARTS, OTHERS, WEIGHTS = FILES = "starts.npy", "others.npy", "weights.npy"
 LARGEST = 500
 """How many weights a row keeps. On MovieLens-100k, 200 cost 0.003 of NDCG@10 and 500 nothing."""
-MOST_WEIGHTED_ITEMS = 10_000
-"""The most items with weights: their matrix is inverted in a minute, in 1 GB of memory."""
-
-FACTORS_NAME = "factors of items"
-"""What a report calls this kind of a first stage."""
-FACTORS, SETTINGS = "factors.npy", "factors.json"
-DIMENSIONS = 64
-MOST_FACTORED_ITEMS = 200_000
-"""The most items with factors: 51 MB as numbers of 32 bits, which need no conversion when they are multiplied."""
-CONFIDENCE = 5.0
-STEPS = 1 << 10
-"""Steps between 0 and the largest factor, to which the others are rounded: about as half precision does."""
-ROWS_TOGETHER = 10_000
-"""Factors that are converted at a time: 5 MB."""
+MOST_ITEMS = 1_000_000
+"""The most items that are recommended: their weights take 400 MB at most."""
 REASONED = 300
 """The latest choices among which reasons are looked for."""
-EXACT = 1 << 23
-"""Sums of whole numbers are exact in 32 bits up to twice this, and rounding adds a little."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ItemWeights:
-    """The largest weights of m items, k for each: the other item, uint16[m, k] ascending in a row, and its weight,
-    float32[m, k].
+    """The largest weights of m items, `LARGEST` of each at most.
 
-    At most 30 MB. Weights of 16 bits would lose nothing, but to convert them takes longer than to add them up.
+    The row of an item, which tells what it adds to others, goes from its place in `starts`, int64[m + 1], to the next
+    one: the other items, uint32[n] ascending, and their weights, float32[n].
+
+    Rows are as long as they need to be, since few items go with many others.
     """
 
-    others: npt.NDArray[np.uint16]
+    starts: Indices
+    others: npt.NDArray[np.uint32]
     weights: npt.NDArray[np.float32]
 
     @classmethod
     def cut(cls, dense: Numbers | Scores, largest: int = LARGEST) -> Self:
-        """The `largest` weights of each row of `dense`, float[m, m], by magnitude."""
-        kept = min(largest, dense.shape[1])
-        others = np.empty((len(dense), kept), dtype=np.uint16)
-        weights = np.empty((len(dense), kept), dtype=np.float32)
-        for row, values in enumerate(dense):
-            others[row] = np.sort(np.argpartition(-np.abs(values), kept - 1)[:kept])
-            weights[row] = values[others[row]]
-        return cls(others=others, weights=weights)
+        """The `largest` weights of each row of `dense`, float[m, m], by magnitude; zeros are none."""
+        kept, others, weights = min(largest, dense.shape[1]), [], []
+        for values in dense:
+            found = np.sort(np.argpartition(-np.abs(values), kept - 1)[:kept])
+            others.append(found[values[found] != 0].astype(np.uint32))
+            weights.append(values[others[-1]].astype(np.float32))
+        starts = np.cumsum([0, *map(len, others)])
+        return cls(starts=starts, others=np.concatenate(others), weights=np.concatenate(weights))
+
+    @property
+    def items(self) -> int:
+        """How many items there are."""
+        return len(self.starts) - 1
+
+    def _rows(self, items: Indices) -> tuple[Indices, Indices]:
+        """The places of these items' weights, int64[w], and for each of them which of the items, int64[b], it is of."""
+        lengths = self.starts[items + 1] - self.starts[items]
+        of = np.repeat(np.arange(len(items)), lengths)
+        return np.arange(len(of)) + (self.starts[items] - np.cumsum(lengths) + lengths)[of], of
 
     def scores(self, history: Indices, counts: Numbers | None = None) -> Numbers:
         """The score of each item, float64[m], for somebody who chose the items `history`, int64[h], each named once,
         which count so much, float64[h], or 1.
         """
-        others = self.others[history].ravel().astype(np.int64)  # `bincount` converts in three times the time
-        weights = self.weights[history] if counts is None else self.weights[history] * counts[:, np.newaxis]
-        scores = np.bincount(others, weights=weights.ravel(), minlength=len(self.others))
+        at, of = self._rows(history)
+        weights = self.weights[at] if counts is None else self.weights[at] * counts[of]
+        scores = np.bincount(self.others[at].astype(np.int64), weights, self.items)
         return scores.astype(np.float64, copy=False)
 
     def is_alone(self, item: int) -> bool:
         """Whether no item goes with this one."""
-        return not (self.weights[item] > 0).any()
+        return not (self.weights[self.starts[item] : self.starts[item + 1]] > 0).any()
 
     def reasons(self, history: Indices, best: Indices, most: int, least: Numbers | None = None) -> list[list[int]]:
         """For each of the items `best`, int64[b], the at most `most` items of `history` that add most to its score, if
         any do and the score is above the `least`, float64[b].
         """
-        places = np.full(len(self.others), -1, dtype=np.int16)
-        places[best] = np.arange(len(best))
-        found = places[self.others[history]].ravel()
-        at = np.flatnonzero(found >= 0)
-        row, column = np.divmod(at, self.others.shape[1])
-        added = self.weights[history[row], column]
-        scores = np.bincount(found[at], added, len(best))
-        adds = (added > 0) & (scores > (-np.inf if least is None else least))[found[at]]
-        place, row, added = found[at][adds], row[adds], added[adds]
+        at, row = self._rows(history)
+        place, at, row = self._among(best, at, row)
+        added = self.weights[at]
+        scores = np.bincount(place, added, len(best))
+        adds = (added > 0) & (scores > (-np.inf if least is None else least))[place]
+        place, row, added = place[adds], row[adds], added[adds]
         order = np.lexsort((row, -added, place))
         sorted_places = place[order]
         order = order[np.arange(len(order)) - np.searchsorted(sorted_places, sorted_places) < most]
@@ -102,153 +91,44 @@ class ItemWeights:
             reasons[which].append(item)
         return reasons
 
+    def _among(self, items: Indices, at: Indices, of: Indices) -> tuple[Indices, Indices, Indices]:
+        """Those weights that add to one of the `items`: which one, their places, and what they are `of`."""
+        order = np.argsort(items)
+        found = np.searchsorted(items, self.others[at], sorter=order)
+        place = order[np.minimum(found, len(items) - 1)] if len(items) else found
+        is_there = items[place] == self.others[at] if len(items) else np.zeros(len(at), np.bool_)
+        return place[is_there], at[is_there], of[is_there]
+
     def likeness(self, items: Indices) -> Numbers:
         """How much the choice of one of the items, int64[b], speaks for that of another, float64[b, b], at most 1."""
-        places = np.full(len(self.others), -1)
-        places[items] = np.arange(len(items))
-        columns = places[self.others[items]]
-        rows, at = np.nonzero(columns >= 0)
+        columns, at, rows = self._among(items, *self._rows(items))
         found = np.zeros((len(items),) * 2)
-        found[rows, columns[rows, at]] = self.weights[items[rows], at]
+        found[rows, columns] = self.weights[at]
         both = np.maximum(found + found.T, 0)
         return both / (both.max(initial=0.0) or 1.0)
 
     def save(self, folder: Path) -> None:
         """Write the arrays to files in `folder`."""
+        np.save(folder / STARTS, self.starts)
         np.save(folder / OTHERS, self.others)
         np.save(folder / WEIGHTS, self.weights)
 
     @classmethod
     def load(cls, folder: Path, items: int) -> Self:
         """The arrays in `folder`, mapped; raises `OSError`, or `ValueError` if they are not those of so many items."""
-        others, weights = (np.asarray(np.load(folder / name, mmap_mode="r")) for name in (OTHERS, WEIGHTS))
-        types = others.dtype == np.uint16 and weights.dtype == np.float32 and others.shape == weights.shape
-        if not types or len(others) != items or others.max(initial=0) >= items:
-            raise ValueError(f"{OTHERS} and {WEIGHTS} are not of {items} items")
-        if not np.all(others[:, :-1] < others[:, 1:]):
+        starts, others, weights = (np.asarray(np.load(folder / name, mmap_mode="r")) for name in FILES)
+        if starts.dtype != np.int64 or others.dtype != np.uint32 or weights.dtype != np.float32:
+            raise ValueError(f"{', '.join(FILES)} are of other types")
+        lengths = np.diff(starts)
+        if len(lengths) != items or lengths.min(initial=0) < 0 or others.max(initial=0) >= max(items, 1):
+            raise ValueError(f"{', '.join(FILES)} are not of {items} items")
+        if starts[0] != 0 or starts[-1] != len(others) or others.shape != weights.shape:
+            raise ValueError(f"{', '.join(FILES)} do not fit each other")
+        ascends = others[:-1] < others[1:]
+        ascends[starts[(starts > 0) & (starts < len(others))] - 1] = True
+        if not ascends.all():
             raise ValueError(f"{OTHERS} has a row whose items do not ascend")
-        return cls(others=others, weights=weights)
-
-
-class _Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of `SETTINGS`."""
-
-    confidence: float
-    regularisation: float
-    of_each_choice: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class ItemFactors:
-    """The vectors of m items, float32[m, k], whose numbers are multiples of a power of two.
-
-    `regularisation` is the weight of a user's squared vector, for each item of the history with `of_each_choice`.
-
-    Products with a vector of whole numbers have no rounding errors. So the order of sums, which depends on the
-    processor, does not matter, and a service reproduces what training recommended.
-    """
-
-    factors: npt.NDArray[np.float32]
-    regularisation: float
-    of_each_choice: bool = False
-    confidence: float = CONFIDENCE
-
-    @classmethod
-    def rounded(cls, factors: npt.NDArray[np.float32], regularisation: float, *, of_each_choice: bool = False) -> Self:
-        """Those of fitted vectors, float32[m, k]."""
-        step = _step(factors)
-        exact = (np.round(factors.astype(np.float64) / step) * step).astype(np.float32)
-        return cls(factors=exact, regularisation=regularisation, of_each_choice=of_each_choice)
-
-    def scores(self, history: Indices, counts: Numbers | None = None) -> Numbers:
-        """See `ItemWeights.scores`: one product of all items' vectors with the user's."""
-        own = self.factors[history].astype(np.float64)
-        each = np.ones(len(own)) if counts is None else counts
-        user = np.linalg.solve(self._system(own, each), self.confidence * (each @ own))
-        step = _power_of_two(float(np.linalg.norm(user)) * self._longest / EXACT)
-        # In one thread, where a product by BLAS would take all cores, on each of which there is a worker.
-        products = np.einsum("ij,j->i", self.factors, np.round(user / step).astype(np.float32))
-        scores: Numbers = products.astype(np.float64) * step
-        return scores
-
-    def is_alone(self, item: int) -> bool:
-        """See `ItemWeights.is_alone`."""
-        return not self.factors[item].any()
-
-    def reasons(self, history: Indices, best: Indices, most: int, least: Numbers | None = None) -> list[list[int]]:
-        """See `ItemWeights.reasons`. An item is no reason for itself."""
-        if not len(history):
-            return [[] for _ in best]
-        own = self.factors[history].astype(np.float64)
-        added = self.factors[best] @ np.linalg.solve(self._system(own, np.ones(len(own))), own.T)
-        if least is not None:
-            added[self.confidence * added.sum(axis=1) <= least] = 0
-        added[best[:, None] == history] = 0
-        rows = np.arange(len(best))
-        reasons: list[list[int]] = [[] for _ in best]
-        for _ in range(min(most, len(history))):  # of equal ones the first, where `argpartition` takes any
-            place = added.argmax(axis=1)
-            for row in np.flatnonzero(added[rows, place] > 0).tolist():
-                reasons[row].append(int(history[place[row]]))
-            added[rows, place] = -np.inf
-        return reasons
-
-    def likeness(self, items: Indices) -> Numbers:
-        """See `ItemWeights.likeness`: the cosine of their vectors, 0 if it is less."""
-        own = self.factors[items].astype(np.float64)
-        directions = own / np.maximum(np.linalg.norm(own, axis=1, keepdims=True), np.finfo(float).tiny)
-        cosines: Numbers = np.einsum("ij,kj->ik", directions, directions)
-        return np.maximum(cosines, 0)
-
-    def save(self, folder: Path) -> None:
-        """Write the vectors and their settings to files in `folder`."""
-        settings = _Settings(
-            confidence=self.confidence, regularisation=self.regularisation, of_each_choice=self.of_each_choice
-        )
-        (folder / SETTINGS).write_bytes(msgspec.json.encode(settings))
-        np.save(folder / FACTORS, self.factors)
-
-    @classmethod
-    def load(cls, folder: Path, items: int) -> Self:
-        """See `ItemWeights.load`; raises `msgspec.DecodeError` for other settings, too."""
-        settings = msgspec.json.decode((folder / SETTINGS).read_bytes(), type=_Settings)
-        factors = np.asarray(np.load(folder / FACTORS, mmap_mode="r"))
-        if factors.dtype != np.float32 or factors.ndim != 2 or len(factors) != items:  # noqa: PLR2004 - a matrix
-            raise ValueError(f"{FACTORS} is not of {items} items")
-        return cls(
-            factors=factors,
-            regularisation=settings.regularisation,
-            of_each_choice=settings.of_each_choice,
-            confidence=settings.confidence,
-        )
-
-    @cached_property
-    def _gram(self) -> Numbers:
-        """The products of all factors, float64[k, k], summed over the items."""
-        gram = np.zeros((self.factors.shape[1],) * 2)
-        for start in range(0, len(self.factors), ROWS_TOGETHER):
-            block = self.factors[start : start + ROWS_TOGETHER].astype(np.float64)
-            gram += block.T @ block
-        return gram
-
-    @cached_property
-    def _longest(self) -> float:
-        """The length of the longest vector, in steps."""
-        longest = np.sqrt(np.einsum("ij,ij->i", self.factors, self.factors).max(initial=0))
-        return float(longest) / _step(self.factors)
-
-    def _system(self, own: Numbers, counts: Numbers) -> Numbers:
-        """The system of equations, float64[k, k], for a user who chose items with the vectors `own`, float64[h, k],
-        each of which counts so much, float64[h].
-        """
-        regularisation = self.regularisation * (max(len(own), 1) if self.of_each_choice else 1)
-        system: Numbers = self._gram + (self.confidence - 1) * (own.T @ (counts[:, np.newaxis] * own))
-        system[np.diag_indices_from(system)] += regularisation
-        return system
-
-
-FirstStage = ItemWeights | ItemFactors
-"""Any kind of a first stage."""
+        return cls(starts=starts, others=others, weights=weights)
 
 
 class Mix(msgspec.Struct, frozen=True, kw_only=True):
@@ -290,7 +170,7 @@ class Blend:
         """The mix for a user."""
         return self.of_new if new and self.of_new is not None else self.mix
 
-    def scores(self, stage: FirstStage, history: Indices, kinds: Kinds | None = None, *, new: bool = False) -> Numbers:
+    def scores(self, stage: ItemWeights, history: Indices, kinds: Kinds | None = None, *, new: bool = False) -> Numbers:
         """The first stage's score of each item, float64[m]. `history`, int64[h], has the latest choice last and an item
         as often as it was chosen; `kinds`, int8[h], are None where all are of the strongest one.
         """
@@ -314,7 +194,7 @@ class Blend:
         return scores
 
     def reasons(
-        self, stage: FirstStage, history: Indices, best: Indices, most: int, *, new: bool = False
+        self, stage: ItemWeights, history: Indices, best: Indices, most: int, *, new: bool = False
     ) -> list[list[int]]:
         """For each of the items `best` the at most `most` items of the history that it is there for.
 
@@ -351,13 +231,3 @@ def last_of_each(*numbers: Indices | Numbers) -> Mask:
 def strengths(weaker: float, kinds: Kinds | None) -> Numbers | float:
     """What choices of these kinds count, float64[h]; 1 where all are of one."""
     return 1.0 if kinds is None else weaker ** kinds.astype(np.float64)
-
-
-def _step(factors: npt.NDArray[np.float32]) -> float:
-    """The power of two that factors are multiples of, after they were rounded."""
-    return _power_of_two(float(np.abs(factors).max(initial=0)) / STEPS)
-
-
-def _power_of_two(least: float) -> float:
-    """The smallest power of two that is at least `least`; 1 for 0."""
-    return float(2.0 ** np.ceil(np.log2(least))) if least > 0 else 1.0

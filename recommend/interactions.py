@@ -111,6 +111,20 @@ class Interactions:
         order: Indices = np.lexsort((np.arange(len(self)) if self.times is None else self.times, self.users))
         return order
 
+    def latest(self, most: int) -> Self:
+        """The latest `most` rows of each user, without times some at random, the same ones each time."""
+        timed = self.times is not None
+        order = self.by_user() if timed else np.lexsort((np.random.default_rng(0).random(len(self)), self.users))
+        users = self.users[order]
+        later = np.searchsorted(users, users, side="right") - np.arange(len(users))
+        return self.only(np.sort(order[later <= most]))
+
+    def of_users(self, users: Indices) -> Self:
+        """The interactions of these users, int64[u]."""
+        is_asked = np.zeros(self.user_count, np.bool_)
+        is_asked[users] = True
+        return self.only(is_asked[self.users])
+
     def histories(self) -> Histories:
         """What each user chose, the latest last if there are times, and an item as often as it was chosen."""
         order = self.by_user()

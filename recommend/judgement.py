@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from recommend.arrays import Indices, Mask, Scores
-from recommend.first_stage import BY_OTHERS, MOST_WEIGHTED_ITEMS, POPULAR, FirstStage, Mix
+from recommend.first_stage import BY_OTHERS, MOST_ITEMS, POPULAR, ItemWeights, Mix
 from recommend.interactions import Interactions, Matrix
-from recommend.learning import Learned, Learner, Sar, scorer, together
+from recommend.learning import Ease, Learned, Learner, Sar, scorer, together
 from recommend.metrics import K, Ranker, Ranking, evaluate, listed, most_own, popularity, sar
 from recommend.mixing import Plan, mixed, plan
+from recommend.nearest import Setting
 from recommend.ranking import CANDIDATES, CandidateRanking, best_of, diverse
 from recommend.recommender import Recommender
 from recommend.splits import FEWEST_USERS, Halves, divide, folds, halves, in_visits, most_chosen, visits_of
@@ -111,8 +112,9 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     else of each user's; rows of one visit are divided only if it is judged `within_visits`. `items` are those that can
     be recommended. `figures_of_new` are about users of whom nothing was learned: they get the `RECOMMENDER` or
     `POPULARITY`, by `new_users_get`, as the other half decided. With `repeats`, what users chose was recommended to
-    them again. `first_stage` is its kind, which is mixed as `mix` says, for new users as `mix_of_new` does; `days` are
-    the half-life of popularity. With a `ranking_weight` of 0 there is no second stage. A `warning` is a sentence.
+    them again. `first_stage` is its kind, learned by a `Setting` of `regularisation`, `scaling` and `nearest`, and
+    mixed as `mix` says, for new users as `mix_of_new` does; `days` are the half-life of popularity. With a
+    `ranking_weight` of 0 there is no second stage. A `warning` is a sentence.
     Without figures, there is no recommender.
     """
 
@@ -129,6 +131,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     items: int = 0
     first_stage: str = ""
     regularisation: float = 0.0
+    scaling: float = 0.0
+    nearest: int = 0
     ranking_weight: float = 0.0
     mix: Mix = BY_OTHERS
     mix_of_new: Mix | None = None
@@ -167,21 +171,20 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 def judge(
     choices: Interactions,
     seed: int,
-    learner: Learner,
     second_stage: SecondStage,
     *,
     truth: Ranker | None = None,
 ) -> Judgement:
     """Judge a recommender that learns from three quarters of the choices; see `splits.divide`.
 
-    Its first stage is what the `learner` makes, or simpler: see `recommend.mixing`. `truth` ranks all items in the best
-    order that there is. The verdict is about users whom it has met.
+    See `recommend.mixing` for its first stage. `truth` ranks all items in the best order that there is. The verdict is
+    about users whom it has met.
     """
     choices, is_divided = in_visits(choices.in_order(), seed)
     division, repeats = divide(choices), second_stage.repeats
-    chosen = plan(choices.only(division.first), learner, repeats=repeats, moment=division.by_moment)
+    chosen = plan(choices.only(division.first), repeats=repeats, moment=division.by_moment)
     weighted = replace(choices, weaker=chosen.mix.weaker)
-    parts = halves(weighted, division, learner.most_items, chosen.days, repeats=repeats)
+    parts = halves(weighted, division, MOST_ITEMS, chosen.days, repeats=repeats)
     asked, new = (np.sort(np.random.default_rng(seed).permutation(users)[:MOST_USERS]) for users in parts.asked)
     if len(asked) < FEWEST_USERS or len(parts.training) == 0:
         return Judgement(
@@ -189,7 +192,8 @@ def judge(
             reason=f"There is no recommender: {len(asked)} users chose anything new in the rows that were held out, "
             f"and it takes {FEWEST_USERS} to judge one.{'' if choices.baskets is None else IN_BASKETS}",
         )
-    stage = chosen.learner.fit(parts.training, chosen.regularisation)
+    parts = replace(parts, histories=parts.histories.of_users(np.concatenate([asked, new])))
+    stage = chosen.learner.fit(parts.training, chosen.setting)
     rankers, weight = _rankers(parts, chosen, stage, second_stage, truth, moment=division.by_moment)
     found = _measured(rankers, parts, asked)
     if weight and _gained(found, RECOMMENDER, FIRST_STAGE, seed)[1] < 0:
@@ -211,7 +215,9 @@ def judge(
         new_users=len(new) // 2 if of_new else len(new),
         items=len(parts.items),
         first_stage=chosen.learner.name,
-        regularisation=chosen.regularisation,
+        regularisation=chosen.setting.regularisation,
+        scaling=chosen.setting.scaling,
+        nearest=chosen.setting.nearest,
         ranking_weight=weight,
         mix=chosen.mix,
         mix_of_new=POPULAR if for_new == POPULARITY else chosen.of_new,
@@ -227,9 +233,9 @@ def judge(
 
 
 def _rankers(
-    parts: Halves, chosen: Plan, stage: FirstStage, second_stage: SecondStage, truth: Ranker | None, *, moment: bool
+    parts: Halves, chosen: Plan, stage: ItemWeights, second_stage: SecondStage, truth: Ranker | None, *, moment: bool
 ) -> tuple[dict[str, Ranker], float]:
-    """What is compared, the recommender first, and the second stage's weight. SAR has memory for some items only."""
+    """What is compared, the recommender first, and the second stage's weight."""
     training = parts.training
     ranking = second_stage.fit(training, folds(training, moment=moment), chosen.learned, parts.items)
     mixes = mixed(parts.histories, scorer(stage), training.recent(chosen.days))
@@ -242,8 +248,7 @@ def _rankers(
     found = {RECOMMENDER: first_stage, POPULARITY: popularity(training, chosen.days)}
     if second_stage.repeats or training.kinds is not None:
         found[OWN] = most_own(training, parts.histories)
-    if training.item_count <= MOST_WEIGHTED_ITEMS:
-        found[SAR] = sar(training, parts.histories)
+    found[SAR] = sar(training, parts.histories)
     if ranking is not None:
         found[RECOMMENDER] = second_stage.ranker(ranking, first_stage, parts.histories, parts.had)
         found[FIRST_STAGE] = first_stage
@@ -252,7 +257,7 @@ def _rankers(
     return found, 0.0 if ranking is None else ranking.weight
 
 
-def _diverse(ranker: Ranker, stage: FirstStage, had: Matrix) -> Ranker:
+def _diverse(ranker: Ranker, stage: ItemWeights, had: Matrix) -> Ranker:
     """Ranks the best items of another ranker with `DIVERSITY`, but what users `had`, [u, m]; all others are -inf."""
 
     def scores(users: Indices) -> Scores:
@@ -295,23 +300,21 @@ def _measured(rankers: dict[str, Ranker], parts: Halves, users: Indices) -> dict
     }
 
 
-def fit(
-    choices: Interactions, keys: list[str], judgement: Judgement, learner: Learner, second_stage: SecondStage
-) -> Recommender:
+def fit(choices: Interactions, keys: list[str], judgement: Judgement, second_stage: SecondStage) -> Recommender:
     """A recommender from all choices of items with these keys, as `judgement` chose it."""
     choices = replace(choices.in_order(), weaker=judgement.mix.weaker)
-    items = most_chosen(choices, learner.most_items, judgement.days)
+    items = most_chosen(choices, MOST_ITEMS, judgement.days)
     rows = choices.of_items(items)
-    learners: dict[str, Learner] = {one.name: one for one in (Sar(), learner)}
+    learners: dict[str, Learner] = {one.name: one for one in (Ease(), Sar())}
     chosen = Plan(
         learner=learners[judgement.first_stage],
-        regularisation=judgement.regularisation,
+        setting=Setting(judgement.regularisation, judgement.scaling, judgement.nearest),
         days=judgement.days,
         mix=judgement.mix,
         of_new=judgement.mix_of_new,
     )
     weight = judgement.ranking_weight
-    stage = chosen.learner.fit(rows, chosen.regularisation)
+    stage = chosen.learner.fit(rows, chosen.setting)
     ranking = None
     if weight > 0:
         visits = visits_of(rows, 0, whole=not judgement.within_visits)

@@ -5,7 +5,7 @@ recent popularity, then users' own choices where these are recommended again, th
 training met and new ones decide together by what others' choices are learned, and each for themselves how it is mixed.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from math import sqrt
@@ -15,24 +15,25 @@ import numpy as np
 from msgspec.structs import replace as changed
 
 from recommend.arrays import Indices, Numbers, Scores
-from recommend.first_stage import BY_OTHERS, MOST_WEIGHTED_ITEMS, OWN, POPULAR, REASONED, Blend, FirstStage, Mix
+from recommend.first_stage import BY_OTHERS, MOST_ITEMS, OWN, POPULAR, REASONED, Blend, ItemWeights, Mix
 from recommend.interactions import Interactions
-from recommend.learning import FITTED_SHARE, Learner, Sar, Scorer
+from recommend.learning import FITTED_SHARE, Ease, Learner, Sar, Scorer, scorer
 from recommend.metrics import Ranker, evaluate, listed, popularity
+from recommend.nearest import Setting
 from recommend.splits import FEWEST_KNOWN, FEWEST_USERS, Halves, divide, halves
 
 DAYS = (0.0, 365.0, 90.0, 30.0, 7.0)
 """Half-lives of popularity to choose from; 0 is none."""
 OWN_HALF_LIVES = (0.0, 300.0, 120.0, 60.0, 30.0)
-RECENCIES = (300.0, 100.0, 30.0, 10.0)
+RECENCIES = (300.0, 100.0, 30.0, 10.0, 3.0, 1.0)
 """Half-lives in choices."""
 SHARES = (0.1, 0.3, 1.0, 3.0)
 """The deviation of a part of the score, relative to that of the parts before it."""
 WEAKER = (1.0, 0.5, 0.2, 0.0)
 MOST_OF_THEM = 0.5
 """The share of earlier users from which on few ones who come back are like all others."""
-MOST_TRIED, MOST_SCORES = 1_000, 20_000_000
-"""Users by whom parts are chosen, and scores of theirs."""
+MOST_TRIED = 1_000
+"""Users by whom parts are chosen."""
 
 Mixed: TypeAlias = Callable[[Mix], Ranker]
 """Ranks items by a mix."""
@@ -45,40 +46,39 @@ class Option(NamedTuple):
     """What others' choices can be learned by."""
 
     learner: Learner
-    regularisation: float
+    setting: Setting
     mixed: Mixed
 
 
 class Plan(NamedTuple):
-    """How a first stage is made: who learns it with which regularisation, the half-life of popularity in days, and the
+    """How a first stage is made: who learns it by which setting, the half-life of popularity in days, and the
     mix for users whom training met and for others, if these are enough to choose another one.
     """
 
     learner: Learner
-    regularisation: float
+    setting: Setting
     days: float = 0.0
     mix: Mix = BY_OTHERS
     of_new: Mix | None = None
 
     def learned(self, choices: Interactions) -> Ranker:
         """Ranks items for the users of `choices`, who are all known."""
-        mixes = mixed(choices, self.learner.scorer(choices, self.regularisation), choices.recent(self.days))
+        stage = self.learner.fit(choices, self.setting)
+        mixes = mixed(choices, scorer(stage), choices.recent(self.days))
         return listed(mixes(self.mix), choices)
 
-    def blend(self, training: Interactions, stage: FirstStage) -> Blend:
+    def blend(self, training: Interactions, stage: ItemWeights) -> Blend:
         """What is served beside a first stage from these choices."""
         of_items = np.stack([_scaled(training.recent(self.days)), _typical(training, stage)])
         return Blend(mix=self.mix, of_new=self.of_new, of_items=of_items)
 
 
-def _typical(training: Interactions, stage: FirstStage) -> Numbers:
+def _typical(training: Interactions, stage: ItemWeights) -> Numbers:
     """The mean scores by others of users, as reasons are looked for."""
-    histories = training.histories()
-    users = _some(np.unique(training.users), training.item_count)
-    scores = np.zeros(training.item_count)
-    for user in users:
-        scores += stage.scores(np.unique(histories(user)[-REASONED:]))
-    return scores / max(len(users), 1)
+    chosen = replace(training.latest(REASONED), kinds=None).matrix()
+    users = np.count_nonzero(np.diff(chosen.indptr))
+    counts = np.bincount(chosen.indices, minlength=training.item_count) / max(users, 1)
+    return stage.scores(np.arange(training.item_count), counts)
 
 
 def _scaled(counts: Numbers) -> Numbers:
@@ -102,30 +102,28 @@ def mixed(histories: Interactions, scorer: Scorer, recent: Numbers) -> Mixed:
     return lambda mix: partial(scores, mix=mix)
 
 
-def plan(choices: Interactions, learner: Learner, *, repeats: bool, moment: bool) -> Plan:
-    """Choose among recent popularity, own choices with `repeats` or weaker kinds, what the `learner` learns, and
-    similarities where there is memory for each pair of items; by the choices after a `moment`, or each user's latest
-    ones.
+def plan(choices: Interactions, *, repeats: bool, moment: bool) -> Plan:
+    """Choose among recent popularity, own choices with `repeats` or weaker kinds, weights and similarities; by the
+    choices after a `moment`, or each user's latest ones.
     """
     division = divide(choices, FITTED_SHARE, moment=moment)
 
     def parts_of(days: float, weaker: float = 1.0) -> Halves:
-        return halves(replace(choices, weaker=weaker), division, learner.most_items, days, repeats=repeats)
+        return halves(replace(choices, weaker=weaker), division, MOST_ITEMS, days, repeats=repeats)
 
     parts, own = parts_of(0.0), repeats or choices.kinds is not None
-    known, new = (_some(users, parts.training.item_count) for users in parts.asked)
+    known, new = map(_some, parts.asked)
     if not len(known) or not len(parts.training):
-        return Plan(learner, learner.regularisations[1], mix=Mix(own=float(own)))
+        return Plan(Ease(), Ease().settings(len(parts.items))[1], mix=Mix(own=float(own)))
     every, weaker = np.union1d(known, new), 1.0
     days = _simplest((one, _ndcg(popularity(parts.training, one), parts, every)) for one in DAYS)[0]
-    learners = [learner, Sar()] if learner.most_items <= MOST_WEIGHTED_ITEMS else [learner]
     if choices.kinds is not None:
         # Before the strongest choices, there are no items without the weaker ones.
         each = ((one, parts_of(days, one)) for one in WEAKER)
         tried = ((one, _Search(parts, every, own)) for one, parts in each if len(parts.training))
-        weaker = _simplest((one, search.best([search.option(learners[-1], days)])[1]) for one, search in tried)[0]
+        weaker = _simplest((one, search.best([search.option(Sar(), days)])[1]) for one, search in tried)[0]
     search = _Search(parts_of(days, weaker), every, own)
-    (option, mix), _ = search.best([search.option(one, days) for one in learners])
+    (option, mix), _ = search.best([search.option(one, days) for one in (Ease(), Sar())])
     of_new = None
     if mix.others:
         if len(new) >= FEWEST_USERS:
@@ -133,13 +131,12 @@ def plan(choices: Interactions, learner: Learner, *, repeats: bool, moment: bool
         come_back = len(parts.asked[0]) / max(parts.training.come_back(parts.met).sum(), 1)
         is_sure = len(known) >= FEWEST_KNOWN or come_back > MOST_OF_THEM or not division.by_moment
         (_, mix), _ = search._replace(users=known).with_others(option, mix, is_sure=is_sure)
-    return Plan(option.learner, option.regularisation, days, changed(mix, weaker=weaker), of_new)
+    return Plan(option.learner, option.setting, days, changed(mix, weaker=weaker), of_new)
 
 
-def _some(users: Indices, items: int) -> Indices:
+def _some(users: Indices) -> Indices:
     """Users by whom parts are chosen, ascending and the same each time."""
-    most = min(MOST_TRIED, max(MOST_SCORES // max(items, 1), FEWEST_USERS))
-    return np.sort(np.random.default_rng(0).permutation(users)[:most])
+    return np.sort(np.random.default_rng(0).permutation(users)[:MOST_TRIED])
 
 
 def _ndcg(ranker: Ranker, parts: Halves, users: Indices) -> Numbers:
@@ -162,13 +159,17 @@ class _Search(NamedTuple):
     own: bool
 
     def option(self, learner: Learner, days: float) -> Option:
-        """What a learner learns with its best regularisation."""
-        training, histories = self.parts.training, self.parts.histories
-        made = (
-            Option(learner, one, mixed(histories, learner.scorer(training, one), training.recent(days)))
-            for one in learner.regularisations
-        )
-        return max(made, key=lambda one: _ndcg(one.mixed(BY_OTHERS), self.parts, self.users).mean())
+        """What a learner learns by its best setting: first how strongly, and then from how many nearest items."""
+        training, histories = self.parts.training, self.parts.histories.of_users(self.users)
+
+        def tried(settings: Sequence[Setting]) -> Iterator[tuple[float, Option]]:
+            for setting, stage in zip(settings, learner.weights(training, settings), strict=True):
+                option = Option(learner, setting, mixed(histories, scorer(stage), training.recent(days)))
+                yield _ndcg(option.mixed(BY_OTHERS), self.parts, self.users).mean(), option
+
+        best = max(tried(learner.settings(training.item_count)), key=lambda one: one[0])
+        further = learner.settings(training.item_count, best[1].setting)
+        return max([best, *tried(further)] if further else [best], key=lambda one: one[0])[1]
 
     def best(self, options: Sequence[Option]) -> Tried[tuple[Option, Mix]]:
         """The simplest option and mix that no other one beats."""

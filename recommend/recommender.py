@@ -23,13 +23,9 @@ from recommend.columns import Value
 from recommend.first_stage import (
     BY_OTHERS,
     BY_OTHERS_ALONE,
-    FACTORS_NAME,
     POPULAR,
     REASONED,
-    WEIGHTS_NAME,
     Blend,
-    FirstStage,
-    ItemFactors,
     ItemWeights,
     Kinds,
     Mix,
@@ -39,15 +35,13 @@ from recommend.ranking import CANDIDATES, BestOf, CandidateRanking, Candidates, 
 FOLDER = "recommend"
 METRIC = "recommender"
 """The metric in a bundle's metadata that has training's judgement."""
-FORMAT = 3
+FORMAT = 4
 ITEMS, GOLDEN, BLEND = "items.json", "golden.json", "blend.npy"
 GOLDEN_REQUESTS = 20
 GOLDEN_TOP = 10
 """How many items a golden request asks for."""
 RANKING, TOGETHER = "ranking", "together"
 """The folders of the second stage's files, and of those of what was chosen together."""
-KINDS: dict[str, type[ItemWeights | ItemFactors]] = {WEIGHTS_NAME: ItemWeights, FACTORS_NAME: ItemFactors}
-"""The kinds of a first stage by their names."""
 NOTHING: Mapping[str, Value] = {}
 REASONS = 2
 """The most items of a history that are given as the reason for a recommendation."""
@@ -96,7 +90,6 @@ class _Items(msgspec.Struct, frozen=True, kw_only=True):
 
     format: int
     items: list[str]
-    first_stage: str = WEIGHTS_NAME
     repeats: bool = False
     mix: Mix = BY_OTHERS
     of_new: Mix | None = None
@@ -113,7 +106,7 @@ class Recommender:
     """
 
     items: list[str]
-    first_stage: FirstStage
+    first_stage: ItemWeights
     blend: Blend = BY_OTHERS_ALONE
     ranking: CandidateRanking | None = None
     repeats: bool = False
@@ -223,11 +216,9 @@ class Recommender:
     def save(self, folder: Path, seed: int) -> None:
         """Write the files to the new folder `folder`; `seed` draws the golden requests."""
         folder.mkdir()
-        kind = next(name for name, kind in KINDS.items() if isinstance(self.first_stage, kind))
         found = _Items(
             format=FORMAT,
             items=self.items,
-            first_stage=kind,
             repeats=self.repeats,
             mix=self.blend.mix,
             of_new=self.blend.of_new,
@@ -251,12 +242,12 @@ class Recommender:
         """
         try:
             found = msgspec.json.decode((folder / ITEMS).read_bytes(), type=_Items)
-            if found.format != FORMAT or found.first_stage not in KINDS:
+            if found.format != FORMAT:
                 raise BundleError(
-                    f"The recommender in {folder} has format {found.format} and {found.first_stage}, but this code "
-                    f"reads format {FORMAT} with {' or '.join(KINDS)}. Train the model again with this code."
+                    f"The recommender in {folder} has format {found.format}, but this code reads format {FORMAT}. "
+                    "Train the model again with this code."
                 )
-            first_stage = KINDS[found.first_stage].load(folder, len(found.items))
+            first_stage = ItemWeights.load(folder, len(found.items))
             of_items = np.load(folder / BLEND) if (folder / BLEND).is_file() else None
             if of_items is not None and (of_items.shape != (2, len(found.items)) or of_items.dtype != np.float64):
                 raise ValueError(f"{BLEND} is not of {len(found.items)} items")  # noqa: TRY301 - as of what is loaded

@@ -20,6 +20,7 @@ from features.hashing import hash_whole_numbers
 from recommend.arrays import Indices, Mask, Numbers
 from recommend.first_stage import last_of_each
 from recommend.interactions import Interactions, Matrix
+from recommend.nearest import has_all_pairs
 
 TRAINING_SHARE = 0.75
 FOLDS = 4
@@ -211,13 +212,14 @@ def in_visits(choices: Interactions, seed: int) -> tuple[Interactions, bool]:
 
 def folds(choices: Interactions, *, moment: bool) -> list[Mask]:
     """What lists of candidates are labelled by, bool[n] each, as what a recommender is judged by: the choices after a
-    `moment` or the latest of each user; without times all choices in parts, of whole visits at random.
+    `moment` or the latest of each user; without times all choices in parts, of whole visits at random. Of very many
+    items it is one part, since a first stage is learned without each.
     """
     if choices.times is not None:
         return [~divide(choices, moment=moment).first]
     visits = _visits(choices)
     fold = np.random.default_rng(0).integers(0, FOLDS, visits.max(initial=0) + 1)[visits]
-    return [fold == number for number in range(FOLDS)]
+    return [fold == number for number in range(FOLDS if has_all_pairs(choices.item_count) else 1)]
 
 
 def halves(

@@ -274,8 +274,7 @@ class Pipeline:
                 self._progress("evaluate", warning)
             recommended, spec = None, self._spec
             if spec.users is not None and spec.items is not None:
-                factors = self._engine.factors(self._training.seed)
-                recommended = recommending(spec, self._arguments, self._stage, self._output / SNAPSHOTS, factors)
+                recommended = recommending(spec, self._arguments, self._stage, self._output / SNAPSHOTS)
                 self._progress(STAGE, recommended.judgement.reason)
             return self._finish(half, fitted, judged, sampled, recommended)
         finally:

@@ -14,7 +14,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from features.schema import Schema
-from recommend.learning import Learner
 from training.config import TablesSpec
 from training.kernels.encode import FoldEncoder, FrequentValues
 from training.kernels.kernel import Kernel
@@ -117,8 +116,4 @@ class TrainingEngine(Protocol):
         Returns what was counted, too: "rows", and others; `report` is told how many interactions are left. Raises a
         `DatasetError` for malformed rows.
         """
-        ...
-
-    def factors(self, seed: int) -> Learner:
-        """Learns factors of items, the same ones for the same seed."""
         ...

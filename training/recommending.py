@@ -26,7 +26,7 @@ from recommend.catalogue import FILE as CATALOGUE
 from recommend.columns import PairColumns, Value
 from recommend.interactions import Interactions, Matrix
 from recommend.judgement import Judgement, fit, judge
-from recommend.learning import Ease, Learned, Learner
+from recommend.learning import Learned
 from recommend.lists import Lists
 from recommend.metrics import K, Ranker, ndcg_of
 from recommend.ranking import CandidateRanking, FirstStageInputs, Numbers, log_odds
@@ -288,11 +288,8 @@ class Recommending:
     examples: Sequence[ExampleList] = ()
 
 
-def recommending(
-    spec: TablesSpec, request: TrainingRequest, stage: Stage, snapshots: Path, factors: Learner
-) -> Recommending:
-    """Train a recommender from tables with keys of both. Its first stage is weights between items, or `factors` where
-    there is no memory for each pair of them.
+def recommending(spec: TablesSpec, request: TrainingRequest, stage: Stage, snapshots: Path) -> Recommending:
+    """Train a recommender from tables with keys of both.
 
     The snapshots that it needs by a user's key are written into the folder `snapshots`.
     """
@@ -310,11 +307,10 @@ def recommending(
         }
         truth = best_order(request.dataset, chosen.users, chosen.items)
         second_stage = RankingFit.of(spec, chosen, request.training)
-        learner = Ease() if len(np.unique(chosen.choices.items)) <= Ease.most_items else factors
         one_time = chosen.choices.user_count - len(chosen.users)
         choices = replace(chosen.choices, one_time=one_time, listed=chosen.listed)
-        judgement = judge(choices, request.training.seed, learner, second_stage, truth=truth)
-        fitted = fit(choices, chosen.items, judgement, learner, second_stage) if judgement.accepted else None
+        judgement = judge(choices, request.training.seed, second_stage, truth=truth)
+        fitted = fit(choices, chosen.items, judgement, second_stage) if judgement.accepted else None
         write_snapshots(snapshots, spec, chosen, request.forgotten_meanwhile())
         examples = [] if fitted is None else example_lists(fitted, snapshots / CATALOGUE, request.training.seed)
         found = chosen.found
@@ -337,7 +333,7 @@ def train_recommender(
     """
     stage = partial(engine.stage, progress)
     parameters = arguments.training.model_copy(update={"engine": engine.name})
-    recommended = recommending(spec, arguments, stage, output / SNAPSHOTS, engine.factors(parameters.seed))
+    recommended = recommending(spec, arguments, stage, output / SNAPSHOTS)
     judgement = recommended.judgement
     rows = joined(recommended.found, spec.inner) if recommended.found else ""
     for line in filter(None, (rows, judgement.reason)):

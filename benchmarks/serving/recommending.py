@@ -1,6 +1,6 @@
 """Part of `make bench-serving`: recommendations over HTTP, by a service with one worker on one core.
 
-The model is trained on 2,000 generated films, with both stages. Each request has a history of 100 films. Factors of
+The model is trained on 2,000 generated films, with both stages. Each request has a history of 100 films. Weights of
 100,000 items are random, and asked in this process: their first stage alone, without HTTP. The batch for the films'
 users is computed in this process, too.
 """
@@ -31,7 +31,7 @@ from benchmarks.serving.wrk import closed_loop, require_wrk
 from features.bundle import Bundle
 from personalize.all_users import ANSWERED_TOGETHER, USERS_TOGETHER, Batch, Opened
 from recommend import catalogue
-from recommend.first_stage import DIMENSIONS, ItemFactors
+from recommend.first_stage import ItemWeights
 from recommend.recommender import FOLDER, ITEMS, Recommender
 from scoring.model.model import with_kernel
 from scoring.responses import ModelName
@@ -47,7 +47,7 @@ LOADED = "1 connection, while the catalogue is loaded ten times a minute"
 BETWEEN_LOADS = 6.0
 """Seconds."""
 MANY_ITEMS = 100_000
-IN_PROCESS = "top 10 of 100,000 items by factors, in this process"
+IN_PROCESS = "top 10 of 100,000 items, in this process"
 BATCH = "users a second of a batch, in this process"
 BESIDE, SCORED = "750 a second beside 1,000 of /score", "/score, 1,000 a second beside them"
 Points = dict[str, dict[str, Any]]
@@ -107,11 +107,16 @@ def _loads(file: Path) -> Iterator[None]:
 
 
 def many_items() -> dict[str, float]:
-    """Milliseconds for a history of 100 of `MANY_ITEMS` items with factors."""
+    """Milliseconds for a history of 100 of `MANY_ITEMS` items with 50 weights each."""
     chance = np.random.default_rng(1)
-    factors = chance.normal(size=(MANY_ITEMS, DIMENSIONS)).astype(np.float32)
+    others = np.sort(chance.integers(0, MANY_ITEMS // 50, (MANY_ITEMS, 50)) + np.arange(50) * (MANY_ITEMS // 50))
+    weights = ItemWeights(
+        starts=50 * np.arange(MANY_ITEMS + 1),
+        others=others.astype(np.uint32).ravel(),
+        weights=chance.normal(size=others.size).astype(np.float32),
+    )
     keys = [str(item) for item in range(MANY_ITEMS)]
-    recommender = with_kernel(Recommender(items=keys, first_stage=ItemFactors.rounded(factors, 1.0)))
+    recommender = with_kernel(Recommender(items=keys, first_stage=weights))
     nothing, milliseconds = np.empty(0, np.int64), []
     with threadpool_limits(1, user_api="blas"):  # as in the service
         for _ in range(REQUESTS):

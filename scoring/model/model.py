@@ -276,8 +276,8 @@ class KernelWeights(ItemWeights):
 
     def scores(self, history: Indices, counts: Numbers | None = None) -> Numbers:
         """See `ItemWeights.scores`."""
-        scores, each = np.zeros(len(self.others)), np.ones(len(history)) if counts is None else counts
-        self.kernel.add_weights(len(scores), self.others, self.weights, history, scores, each)
+        scores, each = np.zeros(self.items), np.ones(len(history)) if counts is None else counts
+        self.kernel.add_weights(self.starts, self.others, self.weights, history, scores, each)
         return scores
 
     def reasons(self, history: Indices, best: Indices, most: int, least: Numbers | None = None) -> list[list[int]]:
@@ -285,7 +285,7 @@ class KernelWeights(ItemWeights):
         found, left = np.full((len(best), most), _NO_REASON), np.full(len(best), -np.inf)
         if least is not None:
             left[:] = least
-        self.kernel.reasons(len(self.others), self.others, self.weights, history, found, best, left)
+        self.kernel.reasons(self.starts, self.others, self.weights, history, found, best, left)
         found[left >= 0] = _NO_REASON
         return [[item for item in row if item != _NO_REASON] for row in found.tolist()]
 
@@ -294,9 +294,7 @@ def with_kernel(recommender: Recommender, kernel: Kernel | None = KERNEL) -> Rec
     """The recommender, which computes by the kernel what that can, if there is one."""
     if kernel is None:
         return recommender
-    weights = recommender.first_stage
-    if isinstance(weights, ItemWeights):
-        weights = KernelWeights(others=weights.others, weights=weights.weights, kernel=kernel)
+    weights = KernelWeights(**vars(recommender.first_stage), kernel=kernel)
     return replace(recommender, first_stage=weights, best_of=partial(best_of, kernel))
 
 

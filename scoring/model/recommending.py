@@ -257,8 +257,8 @@ class SimilarQuery(RecommendQuery):
         weights = recommender.together if self.together else recommender.first_stage
         if weights is None:
             raise Refusal.NO_BASKETS(
-                "This model does not know what was bought together: its dataset config names no `basket`, or there are "
-                "too many items. Leave out `kind`, or name a `basket` and train again.",
+                "This model does not know what was bought together: its dataset config names no `basket`. Leave out "
+                "`kind`, or name a `basket` and train again.",
                 field="kind",
             )
         item = _known(recommender, [key])

@@ -62,14 +62,14 @@ class Kernel(Protocol):
         ...
 
     def add_weights(  # noqa: PLR0917 - the same
-        self, items: int, others: Array, weights: Array, history: Array, scores: Array, counts: Array, /
+        self, starts: Array, others: Array, weights: Array, history: Array, scores: Array, counts: Array, /
     ) -> None:
         """Add to `scores`, float64[m], what a history, which `counts` so much, float64[h], says of each of the m items;
         see `recommend.first_stage`.
         """
 
     def reasons(  # noqa: PLR0917 - the same
-        self, items: int, others: Array, weights: Array, history: Array, found: Array, best: Array, least: Array, /
+        self, starts: Array, others: Array, weights: Array, history: Array, found: Array, best: Array, least: Array, /
     ) -> None:
         """Write the reasons for the `best` items, int64[b], to `found`, int64[b, k], where there are any, and take the
         scores of these items from `least`, float64[b].

@@ -411,28 +411,30 @@ static PyObject *predict(PyObject *self, PyObject *arguments) {
 /* ---- Weights between items: see `scoring.model.item_weights` for the arrays. ---- */
 
 typedef struct {
-    Py_ssize_t items, width, history;
-    Py_buffer others, weights, chosen, out;
+    Py_ssize_t items, history;
+    Py_buffer starts, others, weights, chosen, out;
 } Weights;
 
 /* Parses the weights, a history, the array that gets the result, and one or two more arrays. */
 static int read_weights(Weights *weights, PyObject *arguments, Py_buffer *more, Py_buffer *last) {
-    if (!PyArg_ParseTuple(arguments, last ? "ny*y*y*w*y*y*" : "ny*y*y*w*y*", &weights->items, &weights->others,
+    if (!PyArg_ParseTuple(arguments, last ? "y*y*y*y*w*y*y*" : "y*y*y*y*w*y*", &weights->starts, &weights->others,
                           &weights->weights, &weights->chosen, &weights->out, more, last))
         return -1;
-    weights->width = weights->items > 0 ? weights->others.len / (weights->items * 2) : 0;
+    weights->items = weights->starts.len / 8 - 1;
     weights->history = weights->chosen.len / 8;
-    int right = weights->others.len == weights->items * weights->width * 2 &&
-                weights->weights.len == weights->items * weights->width * 4;
+    const Py_ssize_t every = weights->others.len / 4;
+    int right = weights->items >= 0 && weights->weights.len == every * 4;
     for (Py_ssize_t i = 0; right && i < weights->history; i++) {
-        int64_t item = ((const int64_t *)weights->chosen.buf)[i];
-        right = item >= 0 && item < weights->items;
+        const int64_t item = ((const int64_t *)weights->chosen.buf)[i];
+        const int64_t *row = (const int64_t *)weights->starts.buf + item;
+        right = item >= 0 && item < weights->items && 0 <= row[0] && row[0] <= row[1] && row[1] <= every;
     }
     if (!right) PyErr_SetString(PyExc_ValueError, "the weights or the history are not of these items");
     return right ? 0 : -1;
 }
 
 static PyObject *free_weights(Weights *weights, int failed) {
+    PyBuffer_Release(&weights->starts);
     PyBuffer_Release(&weights->others);
     PyBuffer_Release(&weights->weights);
     PyBuffer_Release(&weights->chosen);
@@ -451,14 +453,14 @@ static PyObject *add_weights(PyObject *self, PyObject *arguments) {
     }
     double *scores = weights.out.buf;
     for (Py_ssize_t i = 0; !failed && i < weights.history; i++) {
-        const int64_t first = ((const int64_t *)weights.chosen.buf)[i] * weights.width;
-        const uint16_t *others = (const uint16_t *)weights.others.buf + first;
-        const float *values = (const float *)weights.weights.buf + first;
+        const int64_t *row = (const int64_t *)weights.starts.buf + ((const int64_t *)weights.chosen.buf)[i];
+        const uint32_t *others = weights.others.buf;
+        const float *values = weights.weights.buf;
         const double count = ((const double *)counts.buf)[i];
         if (count == 1) /* most often, and faster without a product */
-            for (Py_ssize_t j = 0; j < weights.width; j++) scores[others[j]] += values[j];
+            for (int64_t j = row[0]; j < row[1]; j++) scores[others[j]] += values[j];
         else
-            for (Py_ssize_t j = 0; j < weights.width; j++) scores[others[j]] += values[j] * count;
+            for (int64_t j = row[0]; j < row[1]; j++) scores[others[j]] += values[j] * count;
     }
     PyBuffer_Release(&counts);
     return free_weights(&weights, failed);
@@ -466,11 +468,12 @@ static PyObject *add_weights(PyObject *self, PyObject *arguments) {
 
 /* The weight of an item in the row of another one, 0 if it has none there. A row's items ascend. */
 static float weight_of(const Weights *weights, int64_t row, int64_t item) {
-    const uint16_t *others = (const uint16_t *)weights->others.buf + row * weights->width, *at = others;
-    Py_ssize_t left = weights->width;
+    const int64_t *starts = weights->starts.buf;
+    const uint32_t *others = weights->others.buf, *at = others + starts[row];
+    int64_t left = starts[row + 1] - starts[row];
     if (!left) return 0;
     for (; left > 1; left -= left / 2) at += at[left / 2 - 1] < item ? left / 2 : 0;
-    return *at == item ? ((const float *)weights->weights.buf)[row * weights->width + (at - others)] : 0;
+    return *at == item ? ((const float *)weights->weights.buf)[at - others] : 0;
 }
 
 /* Writes the items of the history that add most to each of the best ones into its row, the largest weight first.

@@ -76,7 +76,7 @@ def main(path: str, rows: int) -> None:
     recorder = MagicMock()
     open_forest(clicks.trees, len(SCHEMA.encoded_features), recorder)
     plain = ItemWeights.cut(np.random.default_rng(0).normal(size=(50, 50)), largest=30)
-    weights = KernelWeights(others=plain.others, weights=plain.weights, kernel=kernel)
+    weights = KernelWeights(**vars(plain), kernel=kernel)
     rounds = rows * len(TOGETHER) // sum(TOGETHER)
     held = ctypes.CDLL(None)["__sanitizer_get_current_allocated_bytes"]
     held.restype = ctypes.c_size_t

@@ -33,7 +33,6 @@ LACKING = (
     "narwhals",
     "lightgbm",
     "tqdm",
-    "implicit",
     "msgspec",
     "xxhash",
 )

@@ -21,7 +21,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.schema import Schema
-from recommend.learning import AlternatingLeastSquares
 from training.config import TablesSpec
 from training.kernels.columns import LABEL, RECORD_HASH
 from training.kernels.count import ValueCounts
@@ -292,10 +291,6 @@ class LocalEngine:
             found=dict(sum(found, uses)),
             files=[target.name for target, own in zip(targets, found, strict=True) if own["rows"]],
         )
-
-    def factors(self, seed: int) -> AlternatingLeastSquares:
-        """By the library `implicit`, in this process."""
-        return AlternatingLeastSquares(seed=seed)
 
     def close(self) -> None:
         """End the processes."""

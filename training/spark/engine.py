@@ -17,7 +17,6 @@ from training.config import TablesSpec
 from training.parameters import EngineName, TrainingParameters
 from training.platform import on_databricks
 from training.progress import Progress, background
-from training.spark.als import SparkLeastSquares
 from training.spark.failure import explain
 from training.spark.rows import SparkRows
 from training.spark.session import spark_session, start_workers
@@ -60,10 +59,6 @@ class SparkEngine:
         """See `training.protocols.TrainingEngine`."""
         frame, found = prepare(self.session, spec, folder, report)
         return SparkRows(frame=frame, schema=spec.joined_schema, log=self.log), found
-
-    def factors(self, seed: int) -> SparkLeastSquares:
-        """By Spark's ALS."""
-        return SparkLeastSquares(session=self.session, seed=seed)
 
 
 @contextmanager

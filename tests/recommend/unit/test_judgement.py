@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from features.schema import Schema
-from recommend import judgement, splits
+from recommend import judgement, learning, nearest, splits
 from recommend.arrays import Mask
 from recommend.columns import PairColumns
 from recommend.first_stage import ItemWeights
@@ -25,8 +25,9 @@ from recommend.judgement import (
     interval,
     judge,
 )
-from recommend.learning import AlternatingLeastSquares, Ease
+from recommend.learning import Ease
 from recommend.metrics import Ranker
+from recommend.nearest import Setting
 from recommend.ranking import CandidateRanking, FirstStageInputs
 from recommend.splits import Division, divide, halves, most_chosen
 from training import recommending
@@ -34,7 +35,6 @@ from training.parameters import TrainingParameters
 from training.recommending import WEIGHTS, RankingFit
 
 RANKING = RankingFit(columns=None, users={}, parameters=TrainingParameters())
-EASE = Ease()
 USERS, ITEMS, EACH = 120, 60, 16
 DAY = 86_400.0
 
@@ -61,11 +61,11 @@ def drawn(*, taste: bool, times: bool = False) -> Interactions:
 def test_the_cost_of_diversity_is_that_of_another_order_of_the_same_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without any it is the recommender's own order. With 1 nothing else counts."""
     rows = drawn(taste=True)
-    ndcg = judge(rows, 1, EASE, RANKING).figures[RECOMMENDER].ndcg
+    ndcg = judge(rows, 1, RANKING).figures[RECOMMENDER].ndcg
     found = []
     for diversity in (0.0, 0.3, 1.0):
         monkeypatch.setattr(judgement, "DIVERSITY", diversity)
-        found.append(judge(rows, 1, EASE, RANKING).diverse_ndcg)
+        found.append(judge(rows, 1, RANKING).diverse_ndcg)
     assert found[0] == pytest.approx(ndcg)
     assert found[0] != found[1] > found[2] + 0.2 > 0.2
 
@@ -73,7 +73,7 @@ def test_the_cost_of_diversity_is_that_of_another_order_of_the_same_candidates(m
 @pytest.mark.parametrize("times", [False, True])
 def test_a_recommender_of_users_with_taste_serves(times: bool) -> None:  # noqa: FBT001 - a parameter of the test
     rows = drawn(taste=True, times=times)
-    found = judge(rows, 1, EASE, RANKING)
+    found = judge(rows, 1, RANKING)
     assert found.accepted
     assert found.by_time is times
     assert (found.users, found.items) == (USERS, ITEMS)
@@ -85,21 +85,19 @@ def test_a_recommender_of_users_with_taste_serves(times: bool) -> None:  # noqa:
         found.found_more[0] < found.figures[RECOMMENDER].found - found.figures[POPULARITY].found < found.found_more[1]
     )
     assert "higher than that of the most popular items" in found.reason
-    assert not judge(replace(rows, times=np.ones(len(rows))), 1, EASE, RANKING).by_time, "nothing is later on one date"
+    assert not judge(replace(rows, times=np.ones(len(rows))), 1, RANKING).by_time, "nothing is later on one date"
 
 
-class Opposite(Ease):
-    """Learns weights for those who dislike what others chose together."""
-
-    def fit(self, training: Interactions, _regularisation: float) -> ItemWeights:
-        """What is served, and not what was chosen by validation."""
-        chosen = training.matrix()
-        return ItemWeights.cut(-(chosen.T @ chosen).toarray())
+def opposite(_learner: Ease, training: Interactions, _setting: Setting) -> ItemWeights:
+    """Weights for those who dislike what others chose together, instead of what was chosen by validation."""
+    chosen = training.matrix()
+    return ItemWeights.cut(-(chosen.T @ chosen).toarray())
 
 
-def test_a_recommender_that_is_worse_than_popularity_does_not_serve() -> None:
-    rows = drawn(taste=True)
-    found = judge(rows, 1, Opposite(), RANKING)
+def test_a_recommender_that_is_worse_than_popularity_does_not_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ease, "fit", opposite)
+    monkeypatch.setattr(RankingFit, "fit", lambda *_: None)
+    found = judge(drawn(taste=True), 1, RANKING)
     assert not found.accepted
     assert found.figures[RECOMMENDER].ndcg < found.figures[POPULARITY].ndcg
     assert found.reason.endswith("so it does not serve.")
@@ -116,7 +114,7 @@ def test_a_recommender_is_compared_with_the_stronger_baseline() -> None:
         user_count=USERS,
         item_count=ITEMS,
     )
-    found = judge(own, 1, EASE, replace(RANKING, repeats=True))
+    found = judge(own, 1, replace(RANKING, repeats=True))
     assert found.figures[OWN].found == 1.0
     assert found.figures[POPULARITY].found < 0.5
     assert (found.stronger, found.found_more) == (OWN, (0.0, 0.0))
@@ -138,12 +136,15 @@ def test_a_judgement_comes_to_one_line(accepted: bool, found_more: tuple[float, 
     assert Judgement(accepted=False, reason="").outcome == "too few customers"
 
 
-def test_more_items_than_have_memory_for_each_pair_are_not_compared_with_sar(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_items_for_all_pairs_are_learned_from_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = drawn(taste=True)
-    monkeypatch.setattr(judgement, "MOST_WEIGHTED_ITEMS", ITEMS - 1)
-    found = judge(rows, 1, AlternatingLeastSquares(seed=1), RANKING)
-    assert found.first_stage == "factors of items"
-    assert SAR not in found.figures
+    few = judge(rows, 1, RANKING)
+    monkeypatch.setattr(nearest, "MOST_PAIRED_ITEMS", ITEMS - 1)
+    many = judge(rows, 1, RANKING)
+    assert (few.nearest, few.first_stage) == (0, many.first_stage)
+    assert many.nearest in learning.NEAREST
+    assert many.figures[RECOMMENDER].ndcg == pytest.approx(few.figures[RECOMMENDER].ndcg, abs=0.02)
+    assert many.figures[SAR] == few.figures[SAR]
 
 
 def with_columns() -> RankingFit:
@@ -167,7 +168,7 @@ def test_without_taste_it_gains_nothing_beyond_chance(
 ) -> None:
     monkeypatch.setattr(recommending, "WEIGHTS", weights)
     rows = drawn(taste=False)
-    found = judge(rows, 1, EASE, ranking)
+    found = judge(rows, 1, ranking)
     assert found.ranking_weight in weights
     assert (FIRST_STAGE in found.figures) is (found.ranking_weight > 0)
     assert found.figures[RECOMMENDER].ndcg < found.figures[POPULARITY].ndcg + 0.02
@@ -177,10 +178,10 @@ def test_without_taste_it_gains_nothing_beyond_chance(
 def test_the_order_of_the_rows_changes_nothing(times: bool) -> None:  # noqa: FBT001 - a parameter of the test
     rows = drawn(taste=True, times=times)
     shuffled = np.random.default_rng(7).permutation(len(rows))
-    first = judge(rows, 1, EASE, RANKING)
-    assert judge(rows.only(shuffled), 1, EASE, RANKING) == first
+    first = judge(rows, 1, RANKING)
+    assert judge(rows.only(shuffled), 1, RANKING) == first
     keys = [f"i{item}" for item in range(ITEMS)]
-    one, other = (fit(rows.only(order), keys, first, EASE, RANKING) for order in (np.arange(len(rows)), shuffled))
+    one, other = (fit(rows.only(order), keys, first, RANKING) for order in (np.arange(len(rows)), shuffled))
     assert one.items == other.items
     assert isinstance(one.first_stage, ItemWeights)
     assert isinstance(other.first_stage, ItemWeights)
@@ -191,7 +192,7 @@ def test_where_choices_are_repeated_everything_is_chosen_on_repeated_ones() -> N
     chance = np.random.default_rng(9)
     own = np.stack([chance.permutation(np.arange(user % 2, ITEMS, 2))[:4] for user in range(USERS)])
     rows = replace(drawn(taste=True, times=True), items=np.tile(own, EACH // 4).ravel())
-    found = judge(rows, 1, EASE, replace(RANKING, repeats=True))
+    found = judge(rows, 1, replace(RANKING, repeats=True))
     assert found.repeats
     assert found.figures[RECOMMENDER].ndcg == 1
 
@@ -199,7 +200,7 @@ def test_where_choices_are_repeated_everything_is_chosen_on_repeated_ones() -> N
 def test_too_few_users_are_not_judged() -> None:
     rows = drawn(taste=True)
     few = rows.only(rows.users < 29)
-    found = judge(few, 1, EASE, RANKING)
+    found = judge(few, 1, RANKING)
     assert not found.accepted
     assert found.figures == {}
     assert "29 users chose anything new" in found.reason
@@ -236,7 +237,7 @@ def test_new_users_are_known_by_the_first_half_of_their_visits_and_asked_for_the
     assert not division.first[is_new].any()
     histories = np.bincount(late.users[division.histories & is_new])[known:]
     assert histories.tolist() == [EACH // 2] * (once - known) + [EACH] * (USERS - once)
-    found = judge(late, 1, EASE, RANKING)
+    found = judge(late, 1, RANKING)
     assert found.by_moment
     assert (found.users, found.new_users) == (known, (once - known) // 2)
     assert found.figures_of_new[RECOMMENDER].ndcg > found.figures_of_new[POPULARITY].ndcg + 0.05
@@ -245,14 +246,14 @@ def test_new_users_are_known_by_the_first_half_of_their_visits_and_asked_for_the
 
 def test_only_the_most_chosen_items_get_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = drawn(taste=False)
-    monkeypatch.setattr(Ease, "most_items", 10)
+    monkeypatch.setattr(judgement, "MOST_ITEMS", 10)
     items = most_chosen(rows, 10)
     counts = np.bincount(rows.items)
     assert len(items) == 10
     assert counts[items].tolist() == sorted(counts.tolist(), reverse=True)[:10]
     chosen = Judgement(accepted=True, reason="", first_stage=Ease.name, regularisation=100.0)
     keys = [f"i{item}" for item in range(ITEMS)]
-    found = fit(rows, keys, chosen, EASE, RANKING)
+    found = fit(rows, keys, chosen, RANKING)
     assert found.items == [f"i{item}" for item in items]
     assert len(found.first_stage.scores(np.array([0]))) == 10
 
@@ -285,7 +286,7 @@ def at_random(*, views: bool) -> Interactions:
 @pytest.mark.parametrize(("views", "times"), [(False, True), (False, False), (True, True)])
 def test_what_is_chosen_at_random_is_not_found_by_what_was_chosen_beside_it(views: bool, times: bool) -> None:  # noqa: FBT001
     rows = at_random(views=views)
-    found = judge(rows if times else replace(rows, times=None), 1, EASE, RANKING)
+    found = judge(rows if times else replace(rows, times=None), 1, RANKING)
     assert found.users > USERS / 2
     assert not found.within_visits
     assert max(one.ndcg for one in found.figures.values()) < 0.04
@@ -296,10 +297,10 @@ def test_rows_of_a_visit_are_divided_only_where_too_few_users_have_two_and_rows_
     assert rows.times is not None
     for users, is_divided in ((29, True), (30, False)):
         sessions = replace(rows, times=np.where(rows.users < users, rows.times, 0))
-        found = judge(sessions, 1, EASE, RANKING)
+        found = judge(sessions, 1, RANKING)
         assert (found.within_visits, found.users) == (is_divided, USERS if is_divided else users)
         assert ("judged within visits" in found.reason) is is_divided
-    found = judge(replace(rows, baskets=rows.users), 1, EASE, RANKING)
+    found = judge(replace(rows, baskets=rows.users), 1, RANKING)
     assert not found.figures
     assert "or leave `basket` out" in found.reason
 
@@ -328,7 +329,7 @@ class Second:
 
 def test_the_first_stage_serves_alone_only_where_the_second_one_is_worse_beyond_chance() -> None:
     rows = drawn(taste=True, times=True)
-    found = {worse: judge(rows, 1, EASE, Second(worse)) for worse in (0, 1, USERS)}
+    found = {worse: judge(rows, 1, Second(worse)) for worse in (0, 1, USERS)}
     assert {worse: one.ranking_weight for worse, one in found.items()} == {0: 1, 1: 1, USERS: 0}
     alone = found[0].figures[FIRST_STAGE]
     assert found[1].figures[RECOMMENDER].ndcg < found[1].figures[FIRST_STAGE].ndcg == alone.ndcg

@@ -10,13 +10,14 @@ from msgspec.structs import replace as changed
 
 from features.bundle import BundleError
 from recommend import judgement, mixing
-from recommend.first_stage import FACTORS_NAME, OWN, POPULAR, Blend, ItemWeights, Mix
+from recommend.first_stage import OWN, POPULAR, Blend, ItemWeights, Mix
 from recommend.interactions import Interactions
 from recommend.judgement import OWN as OWN_MOST
 from recommend.judgement import POPULARITY, RECOMMENDER, Judgement, fit, judge
-from recommend.learning import AlternatingLeastSquares, Ease, Sar, scorer, together
+from recommend.learning import Ease, Sar, scorer, together
 from recommend.metrics import evaluate, most_own, sar
 from recommend.mixing import Plan, mixed, plan
+from recommend.nearest import Setting
 from recommend.recommender import BLEND, Recommender
 from recommend.splits import Division, halves, most_chosen
 from tests.recommend.unit.test_recommender import NOTHING, no_model
@@ -131,7 +132,7 @@ def test_without_times_no_view_tells_of_the_purchase_that_is_held_out() -> None:
     chance = np.random.default_rng(9)
     bought = [(user, int(item), 0.0) for user in range(200) for item in chance.choice(60, 8, replace=False)]
     choices = replace(rows(*bought, *bought, kinds=[0] * 1_600 + [1] * 1_600), times=None)
-    assert judge(choices, 1, Ease(), RANKING).figures[RECOMMENDER].ndcg < 0.2, "what is bought by chance is not found"
+    assert judge(choices, 1, RANKING).figures[RECOMMENDER].ndcg < 0.2, "what is bought by chance is not found"
 
 
 def test_only_the_strongest_choices_of_listed_items_by_users_who_come_back_are_asked_for() -> None:
@@ -170,16 +171,16 @@ def habits(drift: int) -> Interactions:
 
 
 def test_where_habits_change_own_choices_are_decayed_and_where_they_stay_they_are_not() -> None:
-    changing, staying = (plan(habits(drift), Ease(), repeats=True, moment=True).mix for drift in (10, 40))
+    changing, staying = (plan(habits(drift), repeats=True, moment=True).mix for drift in (10, 40))
     assert (changing.own, changing.half_life) == (1.0, 30.0)
     assert (staying.own, staying.half_life) == (1.0, 0.0)
 
 
 def test_a_recommender_that_is_worse_than_own_most_chosen_items_does_not_serve(monkeypatch: pytest.MonkeyPatch) -> None:
     choices = habits(40)
-    monkeypatch.setattr(judgement, "plan", lambda *_, **__: Plan(Sar(), 0.0, mix=POPULAR))
+    monkeypatch.setattr(judgement, "plan", lambda *_, **__: Plan(Sar(), Setting(0.0), mix=POPULAR))
     monkeypatch.setattr(RankingFit, "fit", lambda *_: None)
-    found = judge(choices, 1, Ease(), AGAIN)
+    found = judge(choices, 1, AGAIN)
     assert not found.accepted
     assert "lower than that of each user's own most chosen items" in found.reason
     assert most_own(rows((0, 1, 0), (0, 1, 1), (1, 0, 0)))(np.array([0]))[0].tolist() == [0.25, 2.5]
@@ -199,17 +200,8 @@ def tasted(*, taste: bool, known: int = 200, late: int = 40) -> Interactions:
 
 
 def test_popularity_stays_unless_what_others_chose_gains_more_than_chance() -> None:
-    assert plan(tasted(taste=False), Ease(), repeats=False, moment=True).mix.others == 0
-    assert plan(tasted(taste=True), Ease(), repeats=False, moment=True).mix.others > 0
-
-
-def test_weights_are_not_tried_where_only_the_earlier_choices_have_few_enough_items(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """They would be fitted on all of them: the learner of factors is given where these are too many for weights."""
-    monkeypatch.setattr(mixing, "Sar", lambda: pytest.fail("similarities were tried"))
-    choices = tasted(taste=True)
-    assert plan(choices, AlternatingLeastSquares(seed=1), repeats=False, moment=True).learner.name == FACTORS_NAME
+    assert plan(tasted(taste=False), repeats=False, moment=True).mix.others == 0
+    assert plan(tasted(taste=True), repeats=False, moment=True).mix.others > 0
 
 
 @pytest.mark.parametrize("moment", [True, False])
@@ -219,10 +211,10 @@ def test_similarities_are_compared_and_only_listed_items_are_ranked(
 ) -> None:
     """By whatever split judges, so that no report shows SAR above what serves."""
     choices = replace(tasted(taste=True), listed=np.arange(60) % 3 > 0)
-    compared, judged = Mock(wraps=Sar.weights), Mock(wraps=evaluate)
+    compared, judged = Mock(wraps=Sar().weights), Mock(wraps=evaluate)
     monkeypatch.setattr(Sar, "weights", compared)
     monkeypatch.setattr(mixing, "evaluate", judged)
-    chosen = plan(choices, Ease(), repeats=False, moment=moment)
+    chosen = plan(choices, repeats=False, moment=moment)
     assert compared.called
     rankers = [chosen.learned(choices), *(call.args[0] for call in judged.call_args_list)]
     assert {int(np.isfinite(one(np.arange(1))).sum()) for one in rankers} == {40}
@@ -236,13 +228,13 @@ def test_new_users_get_popularity_unless_more_is_better_beyond_chance(
 ) -> None:
     monkeypatch.setattr("recommend.splits.FEWEST_KNOWN", 100)
     choices = tasted(taste=taste, known=400, late=80)
-    found = judge(choices, 1, Ease(), RANKING)
+    found = judge(choices, 1, RANKING)
     assert found.new_users == 40, "the other 40 decided what new users get"
     assert found.new_users_get == gets
     of_new = found.figures_of_new
     assert (of_new[RECOMMENDER] == of_new[POPULARITY]) is not taste
     assert (found.mix_of_new == POPULAR) is not taste
-    made = fit(choices, [str(item) for item in range(60)], found, Ease(), RANKING)
+    made = fit(choices, [str(item) for item in range(60)], found, RANKING)
     shown = [one.item for one in made.recommend(np.array([40, 50]), 3, NOTHING, new=True)]
     assert (shown == [0, 1, 2]) is not taste
 
@@ -256,21 +248,21 @@ def test_items_are_numbered_by_recent_popularity_where_fashions_change() -> None
         for item in chance.choice(np.arange(day, day + 8), 2, replace=False)
     ]
     choices = rows(*found).in_order()
-    chosen = plan(choices, Ease(), repeats=False, moment=True)
+    chosen = plan(choices, repeats=False, moment=True)
     assert chosen.days in {7.0, 30.0}
     of = Judgement(accepted=True, reason="", first_stage=Ease.name, regularisation=100.0, days=chosen.days)
-    made = fit(choices, [str(item) for item in range(choices.item_count)], of, Ease(), RANKING)
+    made = fit(choices, [str(item) for item in range(choices.item_count)], of, RANKING)
     assert min(map(int, made.items[:5])) >= 48
     assert [one.item for one in made.recommend(NOTHING, 3, NOTHING)] == [0, 1, 2]
 
 
 def test_lists_that_are_all_alike_get_a_warning_unless_there_are_few_items(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not judge(tasted(taste=False), 1, Ease(), RANKING).warning
+    assert not judge(tasted(taste=False), 1, RANKING).warning
     monkeypatch.setattr(judgement, "MANY_ITEMS", 60)
-    found = judge(tasted(taste=False), 1, Ease(), RANKING)
+    found = judge(tasted(taste=False), 1, RANKING)
     assert found.warning.startswith("Lists are much alike: ")
     assert "of the recommendations are among the most chosen tenth of the items" in found.warning
-    assert not judge(tasted(taste=True), 1, Ease(), RANKING).warning
+    assert not judge(tasted(taste=True), 1, RANKING).warning
 
 
 def test_weaker_choices_tell_what_is_chosen_later_and_are_no_choices() -> None:
@@ -282,9 +274,9 @@ def test_weaker_choices_tell_what_is_chosen_later_and_are_no_choices() -> None:
         found += [(user, int(item), 8 + 2 * place + chance.random()) for place, item in enumerate(viewed[:4])]
         kinds += [1] * 8 + [0] * 4
     choices = rows(*found, kinds=kinds)
-    judged = judge(choices, 1, Ease(), RANKING)
+    judged = judge(choices, 1, RANKING)
     assert judged.figures[RECOMMENDER].ndcg > judged.figures[OWN_MOST].ndcg > judged.figures[POPULARITY].ndcg + 0.2
-    made = fit(choices, [str(item) for item in range(60)], judged, Ease(), RANKING)
+    made = fit(choices, [str(item) for item in range(60)], judged, RANKING)
     assert made.ranking is None or made.ranking.first_stage.again is not None
 
 

@@ -10,6 +10,7 @@ from recommend.first_stage import ItemWeights
 from recommend.interactions import Interactions
 from recommend.learning import Ease, item_weights
 from recommend.metrics import popularity, sar
+from recommend.nearest import Setting
 
 DAYS = 86_400.0
 
@@ -54,7 +55,7 @@ def test_the_weights_of_ease_are_those_of_a_ridge_regression_on_all_other_items(
 ) -> None:
     monkeypatch.setattr("recommend.learning.ROWS_TOGETHER", together)
     seen = chosen()
-    weights = item_weights(seen, 7.0)
+    weights = item_weights(seen, Setting(7.0))
     dense = seen.toarray()
     for item in range(dense.shape[1]):
         others = np.delete(dense, item, axis=1)
@@ -65,8 +66,9 @@ def test_the_weights_of_ease_are_those_of_a_ridge_regression_on_all_other_items(
 
 def test_cut_weights_keep_the_largest_of_each_row() -> None:
     weights = ItemWeights.cut(np.array([[0, 0.5, -0.75], [0.25, 0, 0.125], [-1, 2, 0]]), 1)
-    assert weights.others.tolist() == [[2], [0], [1]]
-    assert weights.weights.tolist() == [[-0.75], [0.25], [2]]
+    assert weights.starts.tolist() == [0, 1, 2, 3]
+    assert weights.others.tolist() == [2, 0, 1]
+    assert weights.weights.tolist() == [-0.75, 0.25, 2]
     assert weights.scores(np.array([0, 2])).tolist() == [0, 2, -0.75]
     assert weights.scores(np.array([], np.int64)).tolist() == [0, 0, 0]
 
@@ -75,8 +77,8 @@ def test_uncut_weights_score_as_ease_does() -> None:
     seen = chosen()
     rows, items = seen.nonzero()
     training = interactions(*((user, item, 1, 0) for user, item in zip(rows, items, strict=True)), users=60, items=12)
-    weights = ItemWeights.cut(item_weights(seen, 50.0))
-    for user, scores in enumerate(Ease().ranker(training, 50.0)(np.arange(60))):
+    weights = ItemWeights.cut(item_weights(seen, Setting(50.0)))
+    for user, scores in enumerate(Ease().ranker(training, Setting(50.0))(np.arange(60))):
         assert weights.scores(seen[user].indices.astype(np.int64)) == pytest.approx(scores, abs=2e-3)
 
 

@@ -63,7 +63,7 @@ def test_the_kernel_gives_what_numpy_gives(largest: int, chosen: int) -> None:
     chance = np.random.default_rng(chosen)
     dense = np.round(chance.normal(size=(MANY, MANY)), 1)  # rounded, so that there are equal weights
     plain = ItemWeights.cut(dense, largest)
-    ours = KernelWeights(others=plain.others, weights=plain.weights, kernel=built_kernel())
+    ours = KernelWeights(**vars(plain), kernel=built_kernel())
     history = np.sort(chance.choice(MANY, chosen, replace=False))
     assert ours.scores(history).tolist() == plain.scores(history).tolist()
     best = np.argsort(-plain.scores(history), kind="stable")[:20]
@@ -80,7 +80,7 @@ def test_the_kernel_gives_what_numpy_gives(largest: int, chosen: int) -> None:
 
 def test_a_history_of_other_items_is_refused() -> None:
     plain = ItemWeights.cut(ITEM_TO_ITEM)
-    ours = KernelWeights(others=plain.others, weights=plain.weights, kernel=built_kernel())
+    ours = KernelWeights(**vars(plain), kernel=built_kernel())
     for item in (-1, len(ITEMS)):
         with pytest.raises(ValueError, match="not of these items"):
             ours.scores(np.array([item]))

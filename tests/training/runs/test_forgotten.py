@@ -17,7 +17,6 @@ from recommend import histories
 from recommend.forgotten import NOBODY, Forgotten, change
 from recommend.histories import Histories
 from recommend.judgement import Judgement
-from recommend.learning import Ease
 from recommend.stored import FOLDER
 from tests.support.described_tables import write_tables
 from tests.support.training_runs import pieces_of, prepared, train
@@ -154,7 +153,7 @@ def test_somebody_who_is_forgotten_during_a_training_is_in_no_history(
     dataset = TablesDataset(kind="tables", spec=EXAMPLE / "dataset.yaml")
     request = TrainingRequest(dataset=dataset, forgotten=file)
     spec = spec_without(dataset, request.passed_over)
-    recommending.recommending(spec, request, lambda *_: nullcontext(), tmp_path / "made", Ease())
+    recommending.recommending(spec, request, lambda *_: nullcontext(), tmp_path / "made")
     made = Histories(tmp_path / "made" / histories.FILE, [])
     assert made.find(GONE) is None
     assert made.find(STAYS) is not None

@@ -10,11 +10,9 @@ import pytest
 import yaml
 
 from personalize.all_users import Batch
-from recommend import catalogue, histories
+from recommend import catalogue, histories, nearest
 from recommend.catalogue import Catalogue
-from recommend.first_stage import FACTORS, SETTINGS
 from recommend.histories import Histories
-from recommend.learning import Ease
 from recommend.recommender import FOLDER, GOLDEN, Recommender
 from recommend.stored import FOLDER as SNAPSHOTS
 from scoring.engines import EngineName
@@ -225,18 +223,16 @@ def test_candidates_from_needs_users_and_items_and_a_known_value(tmp_path: Path,
         load_spec(written(tmp_path, users=None, categorical=["kind"], candidates_from=value))
 
 
-def test_more_items_than_can_have_weights_get_factors_that_a_service_reproduces(
+def test_weights_from_the_nearest_items_are_reproduced_by_a_service(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Ease, "most_items", ITEMS - 1)
+    monkeypatch.setattr(nearest, "MOST_PAIRED_ITEMS", ITEMS - 1)
     monkeypatch.setattr(recommending, "WEIGHTS", (1.0,))
     made = run(tmp_path, written(tmp_path))
     judged, bundle = made.result.metrics["recommender"], Path(made.result.bundle)
-    assert judged["first_stage"] == "factors of items"
+    assert judged["nearest"] == 50
     assert judged["figures"]["recommender"]["ndcg"] > judged["figures"]["popularity"]["ndcg"]
-    assert "learned as factors of items." in (bundle / "report.html").read_text()
-    listed = json.loads((bundle / "files.json").read_text())
-    assert {f"{FOLDER}/{FACTORS}", f"{FOLDER}/{SETTINGS}"} <= set(listed)
+    assert "learned as weights between items, of each from the 50 nearest." in (bundle / "report.html").read_text()
     model = ServedModel.load(
         bundle, name=ModelName(name="films", version="1"), engine=EngineName.LIGHTGBM, max_records=10
     )

@@ -10,7 +10,6 @@ import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
 from recommend.judgement import BEST, FIRST_STAGE, POPULARITY, RECOMMENDER, SAR, judge
-from recommend.learning import Ease
 from training import datasets
 from training.datasets.generated import films
 from training.datasets.generated.films import true_chances, true_probability
@@ -108,7 +107,7 @@ def test_popularity_is_far_from_the_best_order_and_weights_between_films_come_ne
     chosen = read_chosen(spec)
     truth = best_order(dataset, chosen.users, chosen.items)
     second_stage = RankingFit.of(spec, chosen, TrainingParameters())
-    figures = judge(chosen.choices, 42, Ease(), second_stage, truth=truth).figures
+    figures = judge(chosen.choices, 42, second_stage, truth=truth).figures
     best = figures[BEST].ndcg
     assert figures[RECOMMENDER].ndcg >= figures.get(FIRST_STAGE, figures[RECOMMENDER]).ndcg
     assert figures[POPULARITY].ndcg <= MOST_OF_POPULARITY * best
