@@ -166,10 +166,11 @@ class FirstStageInputs:
             *(() if self.again is None else (*self._own(lists), self.again[items])),
             *(taste.of_items(chosen, of, items, shares) for taste, shares in self._tastes),
         ]
-        inputs = np.empty((len(items), len(columns)))
+        # Processors differ in a logarithm's last digit. Trees that split there would differ, and so would the lists.
+        inputs = np.empty((len(items), len(columns)), dtype=np.float32)
         for number, column in enumerate(columns):
             inputs[:, number] = column
-        return inputs
+        return inputs.astype(np.float64)
 
     def _own(self, lists: Sequence[Candidates]) -> tuple[Numbers, Numbers, Numbers]:
         """The first inputs `OWN`, of which an item that was never chosen is older than all others."""
