@@ -17,7 +17,7 @@ from features.bundle import check_trees
 from features.encoder import Encoder
 from features.hashing import Values, spread
 from features.schema import Schema
-from recommend.arrays import Indices
+from recommend.arrays import Indices, place_of
 from recommend.columns import Chosen, PairColumns, Taste, Value
 from recommend.first_stage import decays
 
@@ -176,12 +176,13 @@ class FirstStageInputs:
         """The first inputs `OWN`, of which an item that was never chosen is older than all others."""
         choices, ages, decayed = [], [], []
         for history, items, *_ in lists:
-            last = np.full(len(self.choices), -1)
-            last[history] = np.arange(len(history))
-            choices.append(np.bincount(history, minlength=len(self.choices))[items])
-            ages.append(len(history) - 1 - last[items])
-            counts = decays(len(history), OWN_HALF_LIFE)
-            decayed.append(np.bincount(history, counts, minlength=len(self.choices))[items])
+            known, which, counts = np.unique(history, return_inverse=True, return_counts=True)
+            last = np.full(len(known) + 1, -1)
+            last[which] = np.arange(len(history))
+            at = place_of(items, known)
+            choices.append(np.append(counts, 0)[at])
+            ages.append(len(history) - 1 - last[at])
+            decayed.append(np.append(np.bincount(which, decays(len(history), OWN_HALF_LIFE)), 0.0)[at])
         return np.log1p(np.concatenate(choices)), np.log1p(np.concatenate(ages)), np.concatenate(decayed)
 
 
