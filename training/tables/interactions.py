@@ -1,8 +1,9 @@
 """Who chose what, from the tables of a dataset config: read in this process, for the recommender."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +16,15 @@ from recommend.interactions import Interactions
 from training.config import TablesSpec
 from training.kernels.columns import LABEL, TIME
 from training.tables.columns import KEYS, table_rules
-from training.tables.quick import ROWS, matches
+from training.tables.quick import ROWS, matches, unknown
 from training.tables.reading import explain, read_all, read_heads
 from training.tables.refunds import codes_of, standing
 from training.tables.typed import AMOUNT, BASKET
 
 MOST_ROWS = 20_000_000
 """The most interactions that a recommender is trained from: they come together in one process."""
+BLOCKS_TOGETHER = 20
+"""Blocks of rows whose keys are numbered in one go: of more, all texts would be held until then."""
 MICROSECONDS = 1e6
 
 
@@ -54,18 +57,29 @@ def read_chosen(spec: TablesSpec) -> Chosen:
     entities = {table: read_all(spec, replace(rules[table], features=[])) for table in spec.joined}
     known = {table: entity.known[KEYS[table]] for table, entity in entities.items()}
     found = sum((entity.uses for entity in entities.values()), Counter[str]())
-    parts = []
-    for own in read_heads(spec, rules["interactions"], rules):
-        _, kept, counts = matches(own.columns, known, own.rows, known.keys() - {"items"})
-        found += counts + own.uses + Counter({ROWS: int(kept.sum())})
-        if found[ROWS] > MOST_ROWS:
-            raise TooManyInteractionsError(f"There are more than {MOST_ROWS:,} interactions.")
-        parts.append({name: values.filter(pa.array(kept)) for name, values in own.columns.items()})
+    inner = {table: keys for table, keys in known.items() if table != "items"}
+
+    def blocks() -> Iterator[dict[str, pa.Array]]:
+        for own in read_heads(spec, rules["interactions"], rules):
+            _, kept, counts = matches(own.columns, inner, own.rows, inner)
+            found.update(counts + own.uses + Counter({ROWS: int(kept.sum())}))
+            if found[ROWS] > MOST_ROWS:
+                raise TooManyInteractionsError(f"There are more than {MOST_ROWS:,} interactions.")
+            if kept.any():
+                yield {name: values.filter(pa.array(kept)) for name, values in own.columns.items()}
+
+    read, parts = blocks(), []
+    while some := [*islice(read, BLOCKS_TOGETHER)]:
+        parts.append({name: _encoded([one[name] for one in some]) for name in some[0]})
     if not found[ROWS]:
         explain(spec, rules)
-    columns = {name: pa.chunked_array([part[name] for part in parts]).combine_chunks() for name in parts[0]}
+    columns = {name: _together([part.pop(name) for part in parts]) for name in [*parts[0]]}
     user, user_keys, user_count = _users(columns)
     item, item_keys = _numbered(columns[KEYS["items"]])
+    is_listed = np.ones(len(item_keys), np.bool_)
+    if "items" in known:
+        is_listed = known["items"].find(item_keys.cast(pa.string())).is_valid().to_numpy(zero_copy_only=False)
+        found[unknown("items")] = int((~is_listed[item]).sum())
     choice, basket = spec.label.choice, columns.get(BASKET)
     interactions = Interactions(
         users=user,
@@ -82,33 +96,45 @@ def read_chosen(spec: TablesSpec) -> Chosen:
     if AMOUNT in columns:
         interactions = interactions.only(stands)
     everything = spec.candidates_from == "all" or spec.label.only_positives
-    is_listed = known["items"].find(item_keys).is_valid() if "items" in known else pc.is_valid(item_keys)
     return Chosen(
         found=found,
         choices=interactions if everything else interactions.only(columns[LABEL].to_numpy() == 1),
         users=user_keys.to_pylist(),
         items=item_keys.to_pylist(),
-        listed=is_listed.to_numpy(zero_copy_only=False),
+        listed=is_listed,
     )
 
 
-def _users(columns: Mapping[str, pa.Array]) -> tuple[npt.NDArray[np.int64], pa.StringArray, int]:
+def _encoded(blocks: Sequence[pa.Array]) -> pa.Array:
+    """Some blocks of a column; of texts the different ones, and which of them each row has."""
+    if not pa.types.is_string(blocks[0].type):
+        return pa.concat_arrays(blocks)
+    encoded = pa.chunked_array(blocks).dictionary_encode().chunks
+    texts = encoded[0].dictionary.cast(pa.large_string())  # those of all blocks may take more than 2 GB
+    return pa.DictionaryArray.from_arrays(pa.concat_arrays([one.indices for one in encoded]), texts)
+
+
+def _together(parts: Sequence[pa.Array]) -> pa.Array:
+    """A column of all rows, from what `_encoded` made."""
+    if not pa.types.is_dictionary(parts[0].type):
+        return pa.concat_arrays(parts)
+    unified = pa.chunked_array(parts).unify_dictionaries().chunks
+    return pa.DictionaryArray.from_arrays(pa.concat_arrays([one.indices for one in unified]), unified[0].dictionary)
+
+
+def _users(columns: Mapping[str, pa.Array]) -> tuple[npt.NDArray[np.int64], pa.LargeStringArray, int]:
     """The number of each row's user, int64[n], the keys of those who are not one-time users, and the number of all."""
-    users = columns[KEYS["users"]]
-    is_one_time = pc.equal(users, "")
-    codes, keys = _numbered(users.filter(pc.invert(is_one_time)))
-    if BASKET not in columns or len(codes) == len(users):
-        return codes, keys, len(keys)
-    baskets, orders = _numbered(columns[BASKET].filter(is_one_time))
-    numbers = np.empty(len(users), np.int64)
-    once = is_one_time.to_numpy(zero_copy_only=False)
-    numbers[~once], numbers[once] = codes, len(keys) + baskets
-    return numbers, keys, len(keys) + len(orders)
+    numbers, keys = _numbered(columns[KEYS["users"]])
+    if keys[0].as_py():
+        return numbers, keys, len(keys)
+    is_one_time = numbers == 0  # without a key, which is sorted before all others
+    keys, numbers = keys[1:], numbers - 1
+    baskets, places = np.unique(_numbered(columns[BASKET])[0][is_one_time], return_inverse=True)
+    numbers[is_one_time] = len(keys) + places
+    return numbers, keys, len(keys) + len(baskets)
 
 
-def _numbered(texts: pa.StringArray) -> tuple[npt.NDArray[np.int64], pa.StringArray]:
+def _numbered(texts: pa.DictionaryArray) -> tuple[npt.NDArray[np.int64], pa.LargeStringArray]:
     """The number of each key, int64[n], and the keys by number, sorted."""
-    encoded = texts.dictionary_encode()
-    order = pc.sort_indices(encoded.dictionary).to_numpy()
-    places = np.argsort(order)
-    return places[encoded.indices.to_numpy()], encoded.dictionary.take(pa.array(order))
+    order = pc.sort_indices(texts.dictionary).to_numpy()
+    return np.argsort(order)[texts.indices.to_numpy()], texts.dictionary.take(pa.array(order))
