@@ -311,10 +311,20 @@ def recommending(spec: TablesSpec, request: TrainingRequest, stage: Stage, snaps
         choices = replace(chosen.choices, one_time=one_time, listed=chosen.listed)
         judgement = judge(choices, request.training.seed, second_stage, truth=truth)
         fitted = fit(choices, chosen.items, judgement, second_stage) if judgement.accepted else None
+        counted |= {} if fitted is None else left_out(choices, chosen.items, fitted.items)
         write_snapshots(snapshots, spec, chosen, request.forgotten_meanwhile())
         examples = [] if fitted is None else example_lists(fitted, snapshots / CATALOGUE, request.training.seed)
         found = chosen.found
         return Recommending(judgement=judgement, recommender=fitted, found=found, counted=counted, examples=examples)
+
+
+def left_out(choices: Interactions, keys: Sequence[str], learned: Sequence[str]) -> dict[str, int]:
+    """How many chosen items with these keys are not among the `learned` ones, since there are more than `MOST_ITEMS`,
+    and how many choices are of them; empty if all are.
+    """
+    counts, known = np.bincount(choices.items, minlength=len(keys)), {*learned}
+    others = [int(count) for key, count in zip(keys, counts, strict=True) if count and key not in known]
+    return {"Rarest items that are not learned": len(others), "Choices of these": sum(others)} if others else {}
 
 
 def train_recommender(

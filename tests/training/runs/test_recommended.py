@@ -200,6 +200,16 @@ def test_a_recommender_that_was_not_made_is_not_in_the_bundle_which_says_why(
     assert "Not served" in (Path(found.result.bundle) / "report.html").read_text()
 
 
+def test_the_run_counts_items_beyond_the_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recommend.judgement.MOST_ITEMS", ITEMS - 3)
+    monkeypatch.setattr("recommend.mixing.MOST_ITEMS", ITEMS - 3)
+    counted = run(tmp_path, written(tmp_path)).result.counted
+    table = pd.read_csv(tmp_path / "interactions.csv")
+    of_items = np.sort(table[table["clicked"] == 1]["item_id"].value_counts().to_numpy())
+    assert counted["Rarest items that are not learned"] == len(of_items) - (ITEMS - 3)
+    assert of_items[:3].sum() <= counted["Choices of these"] <= of_items[-3:].sum()
+
+
 @pytest.mark.parametrize("kind", ["positives", "all"])
 def test_choices_are_clicks_or_all_interactions_of_known_users(tmp_path: Path, kind: str) -> None:
     """Of an item that is not in its table is learned, too; it may not be recommended."""
