@@ -178,3 +178,29 @@ def test_a_champion_with_a_click_model_does_not_hinder_a_run_on_positives(
 ) -> None:
     made = run(tmp_path, spec, "--champion", labelled.result.bundle)
     assert made.result.bundle_hash == alone.result.bundle_hash
+
+
+def _of_one_kind(kind: str) -> list[tuple[str, str]]:
+    """Users and items of 2,000 choices that are all of one kind."""
+    pairs = {
+        "one item": [(f"u{at % 100}", "best" if at % 10 else f"i{at % 70}") for at in range(2_000)],
+        "one user": [("busy" if at % 10 else f"u{at % 50}", f"i{at % 97}") for at in range(2_000)],
+        "users alike": [(f"u{at // 20}", f"i{at % 20}") for at in range(2_000)],
+        "items once": [(f"u{at % 100}", f"i{at}") for at in range(2_000)],
+    }
+    return pairs[kind]
+
+
+@pytest.mark.parametrize("kind", ["one item", "one user", "users alike", "items once"])
+def test_choices_of_one_kind_are_judged(tmp_path: Path, kind: str) -> None:
+    pairs = _of_one_kind(kind)
+    table = pd.DataFrame(pairs, columns=["user_id", "item_id"]).assign(at=range(len(pairs)))
+    table.to_csv(tmp_path / "choices.csv", index=False)
+    (tmp_path / "spec.yaml").write_text(
+        "interactions: choices.csv\nusers: {key: user_id}\nitems: {key: item_id}\nlabel: positives\ntimestamp: at\n"
+    )
+    made = run(tmp_path, tmp_path / "spec.yaml")
+    assert made.result.counted["Choices"] == len(table)
+    assert made.result.counted["Items"] == table["item_id"].nunique()
+    reason = made.result.metrics["recommender"]["reason"]
+    assert reason.startswith(("There is no recommender:", "NDCG@10 "))
