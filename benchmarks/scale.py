@@ -64,10 +64,10 @@ class Size:
 
 
 SIZES = {
-    "1M": Size(choices=1_060_000, users=25_000, items=10_000),
-    "4M": Size(choices=4_250_000, users=100_000, items=50_000),
-    "20M": Size(choices=21_000_000, users=500_000, items=200_000),
-    "100M": Size(choices=105_000_000, users=2_000_000, items=1_000_000),
+    "1M": Size(choices=1_400_000, users=25_000, items=10_000),
+    "4M": Size(choices=5_400_000, users=100_000, items=50_000),
+    "20M": Size(choices=27_000_000, users=500_000, items=200_000),
+    "100M": Size(choices=135_000_000, users=2_000_000, items=1_000_000),
 }
 BY_HAND = "100M"
 
