@@ -12,7 +12,7 @@ from features.columns import Field, Number, Tables
 from features.encoder import RawRows
 from features.hashing import Numbers, Several, Values, at_rows, spread
 from features.schema import Schema
-from recommend.arrays import Indices, place_of
+from recommend.arrays import Indices
 
 Value = str | float | None
 """A column's value as a request states it."""
@@ -160,11 +160,11 @@ class Taste:
         of the `items`, int64[n], and the users that they are `of`, int64[n].
         """
         row, values = self._values(chosen.items)
-        taken, counts = np.unique(chosen.by[row] * self._number + values, return_counts=True)
+        places = chosen.by[row] * self._number + values
+        counts = np.bincount(places, minlength=len(chosen.counts) * self._number).reshape(-1, self._number)
+        of_value = (counts - chosen.counts[:, np.newaxis] * shares) / (chosen.counts[:, np.newaxis] + SHRINKING)
         row, values = self._values(items)
-        number, had = chosen.counts[of[row]], np.append(counts, 0)[place_of(of[row] * self._number + values, taken)]
-        of_value = (had - number * shares[values]) / (number + SHRINKING)
-        return np.bincount(row, weights=of_value, minlength=len(items)) / self.counts[items]
+        return np.bincount(row, weights=of_value[of[row], values], minlength=len(items)) / self.counts[items]
 
     def _values(self, items: Indices) -> tuple[Indices, Indices]:
         """The values of these items, int64[w], and the place of each one's item, int64[w]."""
