@@ -15,14 +15,15 @@ from recommend.arrays import Mask
 from recommend.interactions import Interactions
 from training.config import TablesSpec
 from training.kernels.columns import LABEL, TIME
+from training.memory import available
 from training.tables.columns import KEYS, table_rules
 from training.tables.quick import ROWS, matches, unknown
 from training.tables.reading import explain, read_all, read_heads
 from training.tables.refunds import codes_of, standing
 from training.tables.typed import AMOUNT, BASKET
 
-MOST_ROWS = 20_000_000
-"""The most interactions that a recommender is trained from: they come together in one process."""
+BYTES_OF_A_ROW = 600
+"""What an interaction takes in memory while a recommender is learned; see `docs/explanation/scale.md`."""
 BLOCKS_TOGETHER = 20
 """Blocks of rows whose keys are numbered in one go: of more, all texts would be held until then."""
 MICROSECONDS = 1e6
@@ -51,8 +52,9 @@ def read_chosen(spec: TablesSpec) -> Chosen:
     takes back.
 
     Users and items are numbered by their keys, one-time users behind all others. Raises `TooManyInteractionsError` for
-    more than `MOST_ROWS`, and `EmptyDatasetError` if nothing is left.
+    more than the memory that is left can hold, and `EmptyDatasetError` if nothing is left.
     """
+    most = (left := available()) // BYTES_OF_A_ROW
     rules = table_rules(spec, listed=True)
     entities = {table: read_all(spec, replace(rules[table], features=[])) for table in spec.joined}
     known = {table: entity.known[KEYS[table]] for table, entity in entities.items()}
@@ -63,8 +65,11 @@ def read_chosen(spec: TablesSpec) -> Chosen:
         for own in read_heads(spec, rules["interactions"], rules):
             _, kept, counts = matches(own.columns, inner, own.rows, inner)
             found.update(counts + own.uses + Counter({ROWS: int(kept.sum())}))
-            if found[ROWS] > MOST_ROWS:
-                raise TooManyInteractionsError(f"There are more than {MOST_ROWS:,} interactions.")
+            if found[ROWS] > most:
+                raise TooManyInteractionsError(
+                    f"There are more than {most:,} interactions, and no more fit in the {left / 1e9:.1f} GB of memory "
+                    "that are left. Read fewer, by `interactions.days` or `where`, or train where there is more memory."
+                )
             if kept.any():
                 yield {name: values.filter(pa.array(kept)) for name, values in own.columns.items()}
 

@@ -186,11 +186,11 @@ def test_a_dataset_without_keys_of_users_has_none(tmp_path: Path) -> None:
     ("limit", "value", "reason"),
     [
         ("recommend.judgement.FEWEST_USERS", USERS + 1, "it takes 81 to judge one"),
-        ("training.tables.interactions.MOST_ROWS", 100, "There are more than 100 interactions."),
+        ("training.tables.interactions.available", lambda: 100 * 600, "There are more than 100 interactions, and no"),
     ],
 )
 def test_a_recommender_that_was_not_made_is_not_in_the_bundle_which_says_why(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, reason: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: object, reason: str
 ) -> None:
     monkeypatch.setattr(limit, value)
     found = run(tmp_path, written(tmp_path, crosses=[["half", "kind"]]))  # which alone tells clicks from others
