@@ -14,7 +14,7 @@ from recommend.first_stage import BY_OTHERS, MOST_ITEMS, POPULAR, ItemWeights, M
 from recommend.interactions import Interactions, Matrix
 from recommend.learning import Ease, Learned, Learner, Sar, scorer, together
 from recommend.metrics import K, Ranker, Ranking, evaluate, listed, most_own, popularity, sar
-from recommend.mixing import Plan, mixed, plan
+from recommend.mixing import Plan, Report, mixed, plan, silent
 from recommend.nearest import Setting
 from recommend.ranking import CANDIDATES, CandidateRanking, best_of, diverse
 from recommend.recommender import Recommender
@@ -174,15 +174,16 @@ def judge(
     second_stage: SecondStage,
     *,
     truth: Ranker | None = None,
+    report: Report = silent,
 ) -> Judgement:
     """Judge a recommender that learns from three quarters of the choices; see `splits.divide`.
 
     See `recommend.mixing` for its first stage. `truth` ranks all items in the best order that there is. The verdict is
-    about users whom it has met.
+    about users whom it has met. `report` is told how far it is.
     """
     choices, is_divided = in_visits(choices.in_order(), seed)
     division, repeats = divide(choices), second_stage.repeats
-    chosen = plan(choices.only(division.first), repeats=repeats, moment=division.by_moment)
+    chosen = plan(choices.only(division.first), repeats=repeats, moment=division.by_moment, report=report)
     weighted = replace(choices, weaker=chosen.mix.weaker)
     parts = halves(weighted, division, MOST_ITEMS, chosen.days, repeats=repeats)
     asked, new = (np.sort(np.random.default_rng(seed).permutation(users)[:MOST_USERS]) for users in parts.asked)
@@ -193,9 +194,11 @@ def judge(
             f"and it takes {FEWEST_USERS} to judge one.{'' if choices.baskets is None else IN_BASKETS}",
         )
     parts = replace(parts, histories=parts.histories.of_users(np.concatenate([asked, new])))
+    report("learn from the earlier choices", 0, 2)
     stage = chosen.learner.fit(parts.training, chosen.setting)
+    report("learn from the earlier choices", 1, 2)
     rankers, weight = _rankers(parts, chosen, stage, second_stage, truth, moment=division.by_moment)
-    found = _measured(rankers, parts, asked)
+    found = _measured(rankers, parts, asked, report)
     if weight and _gained(found, RECOMMENDER, FIRST_STAGE, seed)[1] < 0:
         found[RECOMMENDER], rankers[RECOMMENDER], weight = found.pop(FIRST_STAGE), rankers.pop(FIRST_STAGE), 0.0
     others = _diverse(listed(rankers[RECOMMENDER], parts.training), stage, parts.had)
@@ -290,18 +293,24 @@ def _warning(ours: Ranking, listed: Mask | None) -> str:
     )
 
 
-def _measured(rankers: dict[str, Ranker], parts: Halves, users: Indices) -> dict[str, Ranking]:
+def _measured(rankers: dict[str, Ranker], parts: Halves, users: Indices, report: Report = silent) -> dict[str, Ranking]:
     """Each ranker's metrics for these users, none if they are too few."""
     if len(users) < FEWEST_USERS:
         return {}
-    return {
-        name: evaluate(listed(one, parts.training), parts.had, parts.test, users, parts.missed)
-        for name, one in rankers.items()
-    }
+    found = {}
+    for number, (name, one) in enumerate(rankers.items(), 1):
+        found[name] = evaluate(listed(one, parts.training), parts.had, parts.test, users, parts.missed)
+        report("judge", number, len(rankers))
+    return found
 
 
-def fit(choices: Interactions, keys: list[str], judgement: Judgement, second_stage: SecondStage) -> Recommender:
-    """A recommender from all choices of items with these keys, as `judgement` chose it."""
+def fit(
+    choices: Interactions, keys: list[str], judgement: Judgement, second_stage: SecondStage, report: Report = silent
+) -> Recommender:
+    """A recommender from all choices of items with these keys, as `judgement` chose it; `report` is told how far it
+    is.
+    """
+    report("learn from all choices", 0, 2)
     choices = replace(choices.in_order(), weaker=judgement.mix.weaker)
     items = most_chosen(choices, MOST_ITEMS, judgement.days)
     rows = choices.of_items(items)
@@ -315,6 +324,7 @@ def fit(choices: Interactions, keys: list[str], judgement: Judgement, second_sta
     )
     weight = judgement.ranking_weight
     stage = chosen.learner.fit(rows, chosen.setting)
+    report("learn from all choices", 1, 2)
     ranking = None
     if weight > 0:
         visits = visits_of(rows, 0, whole=not judgement.within_visits)

@@ -37,6 +37,8 @@ MOST_TRIED = 1_000
 
 Mixed: TypeAlias = Callable[[Mix], Ranker]
 """Ranks items by a mix."""
+Report: TypeAlias = Callable[[str, int, int], None]
+"""Is told what is being done, and how many parts of it are done, of how many."""
 _T = TypeVar("_T")
 Tried: TypeAlias = tuple[_T, Numbers]
 """What was tried, and the NDCG of each user, float64[u]."""
@@ -102,7 +104,11 @@ def mixed(histories: Interactions, scorer: Scorer, recent: Numbers) -> Mixed:
     return lambda mix: partial(scores, mix=mix)
 
 
-def plan(choices: Interactions, *, repeats: bool, moment: bool) -> Plan:
+def silent(_doing: str, _done: int, _total: int) -> None:
+    """Report nothing."""
+
+
+def plan(choices: Interactions, *, repeats: bool, moment: bool, report: Report = silent) -> Plan:
     """Choose among recent popularity, own choices with `repeats` or weaker kinds, weights and similarities; by the
     choices after a `moment`, or each user's latest ones.
     """
@@ -120,9 +126,9 @@ def plan(choices: Interactions, *, repeats: bool, moment: bool) -> Plan:
     if choices.kinds is not None:
         # Before the strongest choices, there are no items without the weaker ones.
         each = ((one, parts_of(days, one)) for one in WEAKER)
-        tried = ((one, _Search(parts, every, own)) for one, parts in each if len(parts.training))
+        tried = ((one, _Search(parts, every, own, report)) for one, parts in each if len(parts.training))
         weaker = _simplest((one, search.best([search.option(Sar(), days)])[1]) for one, search in tried)[0]
-    search = _Search(parts_of(days, weaker), every, own)
+    search = _Search(parts_of(days, weaker), every, own, report)
     (option, mix), _ = search.best([search.option(one, days) for one in (Ease(), Sar())])
     of_new = None
     if mix.others:
@@ -157,15 +163,19 @@ class _Search(NamedTuple):
     parts: Halves
     users: Indices
     own: bool
+    report: Report
 
     def option(self, learner: Learner, days: float) -> Option:
         """What a learner learns by its best setting: first how strongly, and then from how many nearest items."""
         training, histories = self.parts.training, self.parts.histories.of_users(self.users)
 
         def tried(settings: Sequence[Setting]) -> Iterator[tuple[float, Option]]:
-            for setting, stage in zip(settings, learner.weights(training, settings), strict=True):
+            learned = learner.weights(training, settings)
+            for number, (setting, stage) in enumerate(zip(settings, learned, strict=True), 1):
                 option = Option(learner, setting, mixed(histories, scorer(stage), training.recent(days)))
-                yield _ndcg(option.mixed(BY_OTHERS), self.parts, self.users).mean(), option
+                ndcg = _ndcg(option.mixed(BY_OTHERS), self.parts, self.users).mean()
+                self.report(f"try settings of {learner.name}", number, len(settings))
+                yield ndcg, option
 
         best = max(tried(learner.settings(training.item_count)), key=lambda one: one[0])
         further = learner.settings(training.item_count, best[1].setting)

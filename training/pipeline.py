@@ -6,7 +6,7 @@ earlier versions, and the gate decides.
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,7 +34,7 @@ from training.parameters import Split, TrainingParameters
 from training.progress import Progress
 from training.protocols import CountTable, Rows, Scannable, TrainingEngine
 from training.provenance import training_code_hash
-from training.recommending import STAGE, Recommending, Stage, recommending
+from training.recommending import STAGE, Recommending, recommending
 from training.report.data import ColumnSummary, ReportData
 from training.request import TrainingRequest
 from training.result import Result, metrics
@@ -126,6 +126,8 @@ class Half:
         return None if self.spec.users is None else self.spec.users.foreign_key
 
 
+Stage = Callable[[str, str], AbstractContextManager[None]]
+"""Opens a stage with a name and a description, for the duration of a block."""
 MOST_FACTORED_ROWS = 5_000_000
 """Training rows that factors are fitted from at most: all their pairs come together in one process."""
 
@@ -274,7 +276,9 @@ class Pipeline:
                 self._progress("evaluate", warning)
             recommended, spec = None, self._spec
             if spec.users is not None and spec.items is not None:
-                recommended = recommending(spec, self._arguments, self._stage, self._output / SNAPSHOTS)
+                recommended = recommending(
+                    self._engine, spec, self._arguments, self._output / SNAPSHOTS, self._progress
+                )
                 self._progress(STAGE, recommended.judgement.reason)
             return self._finish(half, fitted, judged, sampled, recommended)
         finally:

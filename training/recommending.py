@@ -4,10 +4,9 @@ Its second stage is LightGBM on lists of candidates as the first stage would hav
 whether its user chose it among the choices of a fold, of which neither the first stage nor the counts know.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -270,8 +269,6 @@ def _fitted(inputs: Numbers, chosen: Mask, parameters: TrainingParameters) -> li
     return lightgbm.train(settings, lightgbm.Dataset(inputs[kept], chosen[kept], params=settings), TREES)
 
 
-Stage = Callable[[str, str], AbstractContextManager[None]]
-"""Opens a stage with a name and a description, for the duration of a block."""
 STAGE = "recommend"
 
 
@@ -288,12 +285,18 @@ class Recommending:
     examples: Sequence[ExampleList] = ()
 
 
-def recommending(spec: TablesSpec, request: TrainingRequest, stage: Stage, snapshots: Path) -> Recommending:
+def recommending(
+    engine: TrainingEngine, spec: TablesSpec, request: TrainingRequest, snapshots: Path, progress: Progress
+) -> Recommending:
     """Train a recommender from tables with keys of both.
 
     The snapshots that it needs by a user's key are written into the folder `snapshots`.
     """
-    with stage(STAGE, "learn who chooses what"):
+
+    def report(doing: str, done: int, total: int) -> None:
+        progress(STAGE, f"{doing}, {done} of {total}", done=done, total=total)
+
+    with engine.stage(progress, STAGE, "learn who chooses what"):
         try:
             chosen = read_chosen(spec)
         except TooManyInteractionsError as error:
@@ -305,12 +308,13 @@ def recommending(spec: TablesSpec, request: TrainingRequest, stage: Stage, snaps
             "Items that can be recommended": int(chosen.listed.sum()),
             "Choices": len(chosen.choices),
         }
+        progress(STAGE, f"{len(chosen.choices):,} choices of {counted['Users']:,} users and {counted['Items']:,} items")
         truth = best_order(request.dataset, chosen.users, chosen.items)
         second_stage = RankingFit.of(spec, chosen, request.training)
         one_time = chosen.choices.user_count - len(chosen.users)
         choices = replace(chosen.choices, one_time=one_time, listed=chosen.listed)
-        judgement = judge(choices, request.training.seed, second_stage, truth=truth)
-        fitted = fit(choices, chosen.items, judgement, second_stage) if judgement.accepted else None
+        judgement = judge(choices, request.training.seed, second_stage, truth=truth, report=report)
+        fitted = fit(choices, chosen.items, judgement, second_stage, report) if judgement.accepted else None
         counted |= {} if fitted is None else left_out(choices, chosen.items, fitted.items)
         write_snapshots(snapshots, spec, chosen, request.forgotten_meanwhile())
         examples = [] if fitted is None else example_lists(fitted, snapshots / CATALOGUE, request.training.seed)
@@ -341,14 +345,13 @@ def train_recommender(
     The verdict is the recommender's, which is compared with popularity and not with earlier versions. Raises a
     `DatasetError` for malformed rows, and `SnapshotError` if the snapshots beside the bundle cannot be written.
     """
-    stage = partial(engine.stage, progress)
     parameters = arguments.training.model_copy(update={"engine": engine.name})
-    recommended = recommending(spec, arguments, stage, output / SNAPSHOTS)
+    recommended = recommending(engine, spec, arguments, output / SNAPSHOTS, progress)
     judgement = recommended.judgement
     rows = joined(recommended.found, spec.inner) if recommended.found else ""
     for line in filter(None, (rows, judgement.reason)):
         progress(STAGE, line)
-    with stage("bundle", "write the bundle"):
+    with engine.stage(progress, "bundle", "write the bundle"):
         metadata = metadata_of(
             engine,
             manifest,

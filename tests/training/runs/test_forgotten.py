@@ -1,7 +1,7 @@
 """Rows of users who were forgotten are not read: by no table and no run, on both engines, and so into no history."""
 
+import io
 import shutil
-from contextlib import nullcontext
 from pathlib import Path
 
 import pandas as pd
@@ -29,6 +29,7 @@ from training.datasets.tables import SPEC
 from training.errors import DatasetError
 from training.local.engine import LocalEngine
 from training.parameters import TablesDataset
+from training.progress import Progress
 from training.request import TrainingRequest
 from training.spark.engine import SparkEngine
 from training.tables.interactions import read_chosen
@@ -153,7 +154,8 @@ def test_somebody_who_is_forgotten_during_a_training_is_in_no_history(
     dataset = TablesDataset(kind="tables", spec=EXAMPLE / "dataset.yaml")
     request = TrainingRequest(dataset=dataset, forgotten=file)
     spec = spec_without(dataset, request.passed_over)
-    recommending.recommending(spec, request, lambda *_: nullcontext(), tmp_path / "made")
+    engine = LocalEngine(data_size=0, processes=1)
+    recommending.recommending(engine, spec, request, tmp_path / "made", Progress(io.StringIO()))
     made = Histories(tmp_path / "made" / histories.FILE, [])
     assert made.find(GONE) is None
     assert made.find(STAYS) is not None
